@@ -1,0 +1,63 @@
+"""What /proc tells about a running process."""
+
+import os
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _status_bytes(pid, key):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+    raise ProcessLookupError(pid)
+
+
+def rss(pid):
+    """Resident memory in bytes, libraries included."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_rss(pid):
+    """The largest resident memory so far, in bytes."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def descriptors(pid):
+    """How many file descriptors it has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def cpu_seconds(pid):
+    """User and system time of all its threads so far, in steps of 10 ms."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def cpu_seconds_of_tree(pid):
+    """The same for a process and its descendants, those that were reaped included."""
+    fields = _stat(pid)
+    return (sum(map(int, fields[11:15])) / _TICKS) + sum(map(cpu_seconds, descendants(pid)))
+
+
+def descendants(pid):
+    """The process ids of its children and theirs, deepest first."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                children.setdefault(int(_stat(entry)[1]), []).append(int(entry))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it ended while we looked
+    found = []
+    level = children.get(pid, [])
+    while level:
+        found = level + found
+        level = [child for parent in level for child in children.get(parent, [])]
+    return found
+
+
+def _stat(pid):
+    """The fields behind the program's name, which may contain blanks and brackets."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        return stat.read().rpartition(")")[2].split()
