@@ -1,0 +1,56 @@
+#include "flow/session_budget.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "core/ensure.hpp"
+
+namespace sluice::flow {
+
+Status SessionBudget::reserve(Bytes first) {
+  if (stats_.promised + first > options_.windows) {
+    ++stats_.refused;
+    return fail(Errc::limit_exceeded, "no window left for one more socket: " +
+                                          std::to_string(stats_.windows) + " are open in this session");
+  }
+  ++stats_.windows;
+  promise(first);
+  return {};
+}
+
+Bytes SessionBudget::free_growth() const {
+  return std::min(options_.growth - stats_.growth, options_.windows - stats_.promised);
+}
+
+Bytes SessionBudget::grow(Growth ask) {
+  // After it, what the window holds must not exceed what is left: held + g <= free - g.
+  const Bytes granted = std::min(ask.wanted, (free_growth() - ask.held) / 2);
+  if (granted < ask.wanted) ++stats_.lent_short;
+  stats_.growth += granted;
+  promise(granted);
+  return granted;
+}
+
+Bytes SessionBudget::surplus(Bytes held) const {
+  // What makes held - d == 2 * (free + d): past that point others are short while this one has plenty.
+  return (held - free_growth() * 2) / 3;
+}
+
+void SessionBudget::give_back_growth(Bytes growth) {
+  ENSURE(growth <= stats_.growth);
+  stats_.growth -= growth;
+  stats_.promised -= growth;
+}
+
+void SessionBudget::give_back_first(Bytes first) {
+  ENSURE(stats_.windows > 0 && stats_.growth + first <= stats_.promised);
+  --stats_.windows;
+  stats_.promised -= first;
+}
+
+void SessionBudget::promise(Bytes more) {
+  stats_.promised += more;
+  stats_.peak = std::max(stats_.peak, stats_.promised);
+}
+
+}  // namespace sluice::flow
