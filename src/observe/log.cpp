@@ -1,0 +1,98 @@
+#include "observe/log.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace sluice::observe {
+namespace {
+
+constexpr std::array<std::string_view, 6> kNames = {"trace", "debug", "info", "warn", "error", "off"};
+
+spdlog::level::level_enum to_spdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::trace:
+      return spdlog::level::trace;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::off:
+      return spdlog::level::off;
+  }
+  return spdlog::level::info;
+}
+
+struct Logger {
+  std::shared_ptr<spdlog::logger> sink = spdlog::stderr_color_mt("sluice");
+  LogConfig::Format format = LogConfig::Format::text;
+
+  Logger() { configure({}); }
+  void configure(LogConfig config) {
+    format = config.format;
+    sink->set_level(to_spdlog(config.level));
+    sink->set_pattern(format == LogConfig::Format::json ? "%v" : "%H:%M:%S.%e %^%-5l%$ %v");
+    sink->flush_on(spdlog::level::trace);
+  }
+};
+
+Logger& logger() {
+  static Logger instance;
+  return instance;
+}
+
+/// Makes a text safe for a terminal and for a JSON string: control characters, quotes and backslashes are
+/// escaped.
+std::string escape(std::string_view text, std::string_view also) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) {
+      out += fmt::format("\\u{:04x}", code);
+    } else {
+      if (also.find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void configure_log(LogConfig config) {
+  logger().configure(config);
+}
+
+ParsedLevel parse_log_level(std::string_view name) {
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name) return {.level = static_cast<LogLevel>(i), .known = true};
+  }
+  return {.level = LogLevel::off, .known = false};
+}
+
+bool log_enabled(LogLevel level) {
+  return logger().sink->should_log(to_spdlog(level));
+}
+
+void log(LogLevel level, std::string_view room, std::string_view message) {
+  Logger& out = logger();
+  if (!log_enabled(level)) return;
+  if (out.format == LogConfig::Format::json) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    out.sink->log(to_spdlog(level), R"({{"log":"{}","room":"{}","time_ms":{},"message":"{}"}})",
+                  kNames[static_cast<std::size_t>(level)], room,
+                  std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
+                  escape(message, "\"\\"));
+  } else {
+    out.sink->log(to_spdlog(level), "{}: {}", room, escape(message, ""));
+  }
+}
+
+}  // namespace sluice::observe
