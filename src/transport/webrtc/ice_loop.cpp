@@ -1,0 +1,62 @@
+#include "transport/webrtc/ice_loop.hpp"
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include <nice/agent.h>
+
+namespace sluice::webrtc {
+
+IceLoop& IceLoop::instance() {
+  static IceLoop loop;
+  return loop;
+}
+
+IceLoop::IceLoop()
+    : context_(g_main_context_new()), loop_(g_main_loop_new(context_, FALSE)), thread_([this] {
+        // libnice resolves names and ends its closing through the thread's default context.
+        g_main_context_push_thread_default(context_);
+        g_main_loop_run(loop_);
+        g_main_context_pop_thread_default(context_);
+      }) {}
+
+IceLoop::~IceLoop() {
+  {
+    std::unique_lock lock{mutex_};
+    none_left_.wait_for(lock, std::chrono::milliseconds{500}, [this] { return agents_ == 0; });
+  }
+  post([this] { g_main_loop_quit(loop_); });
+  thread_.join();
+  g_main_loop_unref(loop_);
+  g_main_context_unref(context_);
+}
+
+void IceLoop::post(std::move_only_function<void()> task) {
+  using Task = std::move_only_function<void()>;
+  // Not g_main_context_invoke: that runs the task in the caller's thread while the loop is not running yet.
+  GSource* const source = g_idle_source_new();
+  g_source_set_priority(source, G_PRIORITY_DEFAULT);
+  g_source_set_callback(
+      source,
+      [](gpointer data) -> gboolean {
+        (*static_cast<Task*>(data))();
+        return G_SOURCE_REMOVE;
+      },
+      std::make_unique<Task>(std::move(task)).release(),
+      [](gpointer data) { delete static_cast<Task*>(data); });
+  g_source_attach(source, context_);
+  g_source_unref(source);
+}
+
+void IceLoop::agent_made() {
+  const std::scoped_lock lock{mutex_};
+  ++agents_;
+}
+
+void IceLoop::agent_gone() {
+  const std::scoped_lock lock{mutex_};
+  if (--agents_ == 0) none_left_.notify_all();
+}
+
+}  // namespace sluice::webrtc

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "core/limits.hpp"
+
+namespace sluice::websocket {
+
+struct AdmissionLimits {
+  std::size_t connections = limits::kMaxConnections;
+  std::size_t connections_per_address = limits::kMaxConnectionsPerAddress;
+  std::size_t handshakes = limits::kMaxHandshakes;  ///< Connections whose request has not been read yet.
+};
+
+/// Which connections a server lets in: how many there are, how many from each address, how many still shake
+/// hands.
+///
+/// Sans-I/O. `block` is what an address counts under (transport/address_block.hpp).
+class Admission {
+ public:
+  enum class Verdict : std::uint8_t { admitted, full, address_full, too_many_handshakes };
+
+  explicit Admission(AdmissionLimits limits) : limits_(limits) {}
+
+  [[nodiscard]] Verdict enter(const std::string& block);
+  void handshake_ended();
+  void leave(const std::string& block);
+
+  [[nodiscard]] std::size_t connections() const { return connections_; }
+  [[nodiscard]] std::size_t handshakes() const { return handshakes_; }
+  [[nodiscard]] std::size_t addresses() const { return per_address_.size(); }
+
+ private:
+  AdmissionLimits limits_;
+  std::size_t connections_ = 0;
+  std::size_t handshakes_ = 0;
+  std::unordered_map<std::string, std::size_t> per_address_;
+};
+
+}  // namespace sluice::websocket

@@ -1,0 +1,36 @@
+#include "transport/websocket/admission.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sluice::websocket {
+namespace {
+
+using Verdict = Admission::Verdict;
+
+TEST(Admission, LimitsTheTotalEachAddressAndHandshakes) {
+  Admission admission{{.connections = 4, .connections_per_address = 2, .handshakes = 3}};
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("a"), Verdict::address_full);
+  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("b"), Verdict::too_many_handshakes);
+  admission.handshake_ended();
+  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("c"), Verdict::full);
+  admission.leave("a");
+  admission.handshake_ended();
+  EXPECT_EQ(admission.enter("c"), Verdict::admitted);
+}
+
+TEST(Admission, ForgetsAddressesThatAreGone) {
+  Admission admission{{}};
+  ASSERT_EQ(admission.enter("a"), Verdict::admitted);
+  admission.handshake_ended();
+  admission.leave("a");
+  EXPECT_EQ(admission.addresses(), 0U);
+  EXPECT_EQ(admission.connections(), 0U);
+  EXPECT_EQ(admission.handshakes(), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::websocket

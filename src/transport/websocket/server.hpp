@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "core/error.hpp"
+#include "core/limits.hpp"
+#include "core/time.hpp"
+#include "transport/http.hpp"
+#include "transport/websocket/admission.hpp"
+#include "transport/websocket/certificate.hpp"
+#include "transport/websocket/link_options.hpp"
+#include "transport/websocket/url.hpp"
+
+namespace sluice::websocket {
+
+struct ServerLimits {
+  AdmissionLimits admission{};
+  Bytes header = limits::kHttpHeader;
+  Duration handshake = limits::kHandshakeTimeout;  ///< From accept to the end of the request's header.
+  Duration linger = limits::kHttpLinger;
+};
+
+struct ServerOptions {
+  std::optional<PemFiles> tls{};  ///< Absent: plain HTTP, and then on loopback addresses only.
+  ServerLimits limits{};
+};
+
+/// How connections ended that did not become a link.
+enum class ServerCount : std::uint8_t {
+  answered,             ///< With a handler's response.
+  full,                 ///< Refused: as many connections as there may be.
+  address_full,         ///< Refused: as many from this address.
+  too_many_handshakes,  ///< Refused: too many are still shaking hands.
+  timed_out,            ///< TLS, header or request took too long.
+  tls_failed,
+  bad_request,  ///< No HTTP, too large a header, no such path, no such method, a broken upgrade.
+};
+inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::bad_request) + 1;
+
+/// An HTTP server for small GET requests and for WebSockets, on several addresses, with TLS or on loopback
+/// only.
+///
+/// One shard. Handlers are set before the first `listen`; they run on the shard and are short. A connection
+/// carries one request: after a response it is closed. Every connection is bounded in time until it is a
+/// link, and from then on by its pings; their number is bounded in total and for each address.
+class Server {
+ public:
+  /// Errors: `not_found`, `malformed` (the PEM files).
+  [[nodiscard]] static Result<std::unique_ptr<Server>> create(boost::asio::any_io_executor executor,
+                                                              ServerOptions options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();  ///< `stop` must have ended, or the shard have run dry, before this.
+
+  void on_get(std::string path, transport::HttpHandler handler);
+  void on_link(std::string path, LinkOptions options, transport::LinkHandler handler);
+
+  /// Begins to accept there and returns the URL without a path, with the port that the kernel chose if it was
+  /// to. Errors: `address_in_use`, `permission_denied` (also: plain HTTP beyond loopback),
+  /// `invalid_argument`, `limit_exceeded`, `io`.
+  [[nodiscard]] Result<std::string> listen(const ListenAddress& address);
+
+  /// The certificate's; absent without TLS.
+  [[nodiscard]] std::optional<Fingerprint> fingerprint() const;
+
+  /// Accepts no more, ends what still shakes hands, closes every link with 1001 (going away) and `reason`,
+  /// and waits for them within `limits::kLinkCloseTimeout`; what is left then is cut. To be called once.
+  boost::asio::awaitable<void> stop(std::string reason);
+
+  [[nodiscard]] std::size_t connections() const;
+  [[nodiscard]] std::uint64_t count(ServerCount what) const;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::websocket

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "runtime/wake_up.hpp"
+#include "transport/link.hpp"
+
+/// For tests of links over real sockets.
+namespace sluice::websocket::testing {
+
+/// Long enough for a loaded machine; a test that works never waits so long.
+inline constexpr std::chrono::seconds kPatience{60};
+
+/// Runs one coroutine on a shard of its own until nothing is left to do there. What it leaves open fails the
+/// test.
+template <typename Body>
+void on_shard(Body body) {
+  boost::asio::io_context shard;
+  bool done = false;
+  boost::asio::co_spawn(shard, body(shard), [&](const std::exception_ptr& error) {
+    done = true;
+    if (error) std::rethrow_exception(error);
+  });
+  shard.run_for(kPatience);
+  EXPECT_TRUE(done) << "the test hangs";
+  EXPECT_TRUE(shard.stopped()) << "something still runs";
+}
+
+/// Keeps what a link says, for a test to wait for.
+class Recorder final : public transport::LinkListener {
+ public:
+  explicit Recorder(const boost::asio::any_io_executor& executor) : news_(executor) {}
+
+  void on_message(ByteView message) override {
+    messages_.emplace_back(as_text(message));
+    news_.notify();
+  }
+  void on_buffered_amount_low() override {
+    ++low_;
+    news_.notify();
+  }
+  void on_closed(const Error& reason) override {
+    EXPECT_FALSE(closed_) << "closed twice";
+    closed_ = reason;
+    news_.notify();
+  }
+
+  /// The next message, or an empty text once the link has ended.
+  boost::asio::awaitable<std::string> message() {
+    while (messages_.empty() && !closed_) co_await news_.wait();
+    if (messages_.empty()) co_return std::string{};
+    std::string first = std::move(messages_.front());
+    messages_.pop_front();
+    co_return first;
+  }
+  boost::asio::awaitable<Error> closed() {
+    while (!closed_) co_await news_.wait();
+    co_return *closed_;
+  }
+  boost::asio::awaitable<void> low() {
+    while (low_ == 0) co_await news_.wait();
+  }
+  [[nodiscard]] int low_count() const { return low_; }
+
+ private:
+  std::deque<std::string> messages_;
+  int low_ = 0;
+  std::optional<Error> closed_;
+  runtime::WakeUp news_;
+};
+
+/// A folder that goes with its test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "sluice-test-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace sluice::websocket::testing
