@@ -1,0 +1,144 @@
+#include "client/mailbox_message.hpp"
+
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "core/limits.hpp"
+#include "core/utf8.hpp"
+#include "crypto/encoding.hpp"
+
+namespace sluice::client {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxDepth = 4;  // ours is 1; members of later versions may have some
+
+struct Writer {
+  json::object operator()(const Open& request) const {
+    json::object object{{"type", "open"}};
+    if (request.name) object["name"] = *request.name;
+    return object;
+  }
+  json::object operator()(const Join& request) const {
+    return {{"type", "join"}, {"mailbox", request.mailbox}};
+  }
+  json::object operator()(const Relay& request) const {
+    json::object object{{"type", "message"}, {"body", crypto::to_base64(request.body)}};
+    if (request.visit) object["introduction"] = *request.visit;
+    return object;
+  }
+  json::object operator()(const Release& request) const {
+    return {{"type", "release"}, {"introduction", request.visit}};
+  }
+  json::object operator()(const Burn&) const { return {{"type", "burn"}}; }
+  json::object operator()(const Ping&) const { return {{"type", "ping"}}; }
+};
+
+std::unexpected<Error> malformed(std::string_view what) {
+  return fail(Errc::malformed, "The hub sent something that does not decode: " + std::string{what} + ".");
+}
+
+std::optional<std::string_view> text_in(const json::object& object, std::string_view member) {
+  const json::value* value = object.if_contains(member);
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  return std::string_view{value->get_string()};
+}
+
+std::optional<std::int64_t> number_in(const json::object& object, std::string_view member) {
+  const json::value* value = object.if_contains(member);
+  if (value == nullptr || !(value->is_int64() || value->is_uint64())) return std::nullopt;
+  boost::system::error_code error;
+  const auto number = value->to_number<std::int64_t>(error);
+  if (error || number < 0) return std::nullopt;
+  return number;
+}
+
+std::string short_text(std::string_view text) {
+  return std::string{utf8_prefix(text, limits::kMaxFailureText.count())};
+}
+
+struct NamedRefusal {
+  std::string_view name;
+  Refused::Why why;
+  Errc code;
+};
+constexpr NamedRefusal kRefusals[] = {
+    {"not_found", Refused::Why::not_found, Errc::not_found},
+    {"busy", Refused::Why::busy, Errc::busy},
+    {"limit_exceeded", Refused::Why::limit_exceeded, Errc::limit_exceeded},
+    {"malformed", Refused::Why::malformed, Errc::protocol_violation},
+    {"too_many_tries", Refused::Why::too_many_tries, Errc::limit_exceeded},
+    {"burnt", Refused::Why::burnt, Errc::not_found},
+    {"expired", Refused::Why::expired, Errc::not_found},
+};
+
+Refused read_refusal(const json::object& object) {
+  Refused refused{
+      .error = {.code = Errc::refused, .message = short_text(text_in(object, "message").value_or(""))},
+      .retry_after = std::nullopt};
+  const auto code = text_in(object, "code").value_or("");
+  for (const auto& known : kRefusals) {
+    if (known.name != code) continue;
+    refused.why = known.why;
+    refused.error.code = known.code;
+  }
+  if (refused.error.message.empty()) refused.error.message = "The hub refused: " + short_text(code) + ".";
+  if (const auto retry = number_in(object, "retry_after_ms"))
+    refused.retry_after = std::chrono::milliseconds{*retry};
+  return refused;
+}
+
+Result<Reply> read_opened(const json::object& object) {
+  const auto mailbox = text_in(object, "mailbox");
+  if (!mailbox || mailbox->empty() || mailbox->size() > limits::kMaxMailboxName)
+    return malformed("a mailbox's name");
+  Opened opened{.mailbox = std::string{*mailbox}, .expires_in = std::nullopt};
+  if (const auto seconds = number_in(object, "expires_in_s"))
+    opened.expires_in = std::chrono::seconds{*seconds};
+  return opened;
+}
+
+Result<Reply> read_peer_joined(const json::object& object) {
+  const json::value* value = object.if_contains("introduction");
+  boost::system::error_code error;
+  const auto visit = value != nullptr && !value->is_double() ? value->to_number<VisitId>(error) : VisitId{};
+  if (value == nullptr || value->is_double() || error) return malformed("an introduction's number");
+  return PeerJoined{.visit = visit};
+}
+
+Result<Reply> read_message(const json::object& object) {
+  auto body = crypto::from_base64(text_in(object, "body").value_or("?"));
+  if (!body) return malformed("a message's body");
+  return Delivered{.body = std::move(*body)};
+}
+
+}  // namespace
+
+std::string encode(const Request& request) {
+  return json::serialize(std::visit(Writer{}, request));
+}
+
+Result<Reply> decode_reply(std::string_view text) {
+  if (text.size() > limits::kMaxMailboxMessage.count()) {
+    return fail(Errc::limit_exceeded, "The hub sent a message that is too large.");
+  }
+  boost::system::error_code error;
+  const json::value value = json::parse(text, error, {}, {.max_depth = kMaxDepth});
+  if (error || !value.is_object()) return malformed("no JSON object");
+  const json::object& object = value.get_object();
+  const auto type = text_in(object, "type");
+  if (!type) return malformed("no type");
+  if (*type == "opened") return read_opened(object);
+  if (*type == "joined") return Joined{};
+  if (*type == "peer_joined") return read_peer_joined(object);
+  if (*type == "peer_left") return PeerLeft{.reason = short_text(text_in(object, "reason").value_or("left"))};
+  if (*type == "message") return read_message(object);
+  if (*type == "expired") return Expired{};
+  if (*type == "pong") return Pong{};
+  if (*type == "error") return read_refusal(object);
+  return Unknown{};
+}
+
+}  // namespace sluice::client

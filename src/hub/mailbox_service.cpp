@@ -1,0 +1,163 @@
+#include "hub/mailbox_service.hpp"
+
+#include <random>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "hub/mailbox_codec.hpp"
+#include "observe/log.hpp"
+#include "transport/address_block.hpp"
+
+namespace sluice::hub {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using observe::LogLevel;
+
+/// One link and who it is to the mailboxes.
+class MailboxService::Connection final : public transport::LinkListener {
+ public:
+  Connection(MailboxService& service, ConnectionId id, std::unique_ptr<transport::Link> link)
+      : service_(service), id_(id), link_(std::move(link)) {}
+
+  void listen() { link_->listen(*this); }
+  [[nodiscard]] transport::Link& link() { return *link_; }
+  void close() {
+    closing_ = true;
+    link_->close();
+  }
+
+ private:
+  void on_message(ByteView message) override {
+    if (!closing_) service_.heard(id_, message);
+  }
+  void on_buffered_amount_low() override {}  // a place never waits: beyond its bound it is cut
+  void on_closed(const Error& reason) override { service_.ended(id_, reason); }
+
+  MailboxService& service_;
+  ConnectionId id_;
+  bool closing_ = false;
+  std::unique_ptr<transport::Link> link_;
+};
+
+MailboxService::MailboxService(asio::any_io_executor executor, MailboxServiceOptions options, Random random)
+    : options_(std::move(options)),
+      mailboxes_(options_.limits, std::move(random)),
+      timer_(std::move(executor), TimePoint::max()) {}
+
+MailboxService::~MailboxService() = default;
+
+void MailboxService::accept(transport::AcceptedLink accepted) {
+  const ConnectionId id{++last_id_};
+  const auto [place, fresh] =
+      connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(accepted.link)));
+  mailboxes_.connected(id, transport::address_block(accepted.remote_address), Clock::now());
+  place->second->listen();
+  reschedule();
+}
+
+void MailboxService::heard(ConnectionId id, ByteView message) {
+  auto request = decode_request(as_text(message));
+  const TimePoint now = Clock::now();
+  carry_out(request ? mailboxes_.handle(id, std::move(*request), now)
+                    : mailboxes_.malformed(id, request.error().message, now));
+}
+
+void MailboxService::ended(ConnectionId id, const Error& reason) {
+  observe::log(LogLevel::debug, "hub", [&] { return "connection ended: " + describe(reason); });
+  const LeaveReason why = reason.code == Errc::closed ? LeaveReason::left : LeaveReason::lost;
+  auto actions = mailboxes_.disconnected(id, why, Clock::now());
+  retire(id);
+  carry_out(std::move(actions));
+}
+
+void MailboxService::carry_out(MailboxActions actions) {
+  struct Act {
+    MailboxService& service;
+    void operator()(Send& action) const { service.send(action.to, action.reply); }
+    void operator()(Close& action) const {
+      if (const auto found = service.connections_.find(action.who); found != service.connections_.end()) {
+        found->second->close();
+      }
+    }
+  };
+  for (auto& action : actions) std::visit(Act{*this}, action);
+  // Cutting one may have something to say to another: again, until nobody is left to cut.
+  while (!too_slow_.empty()) {
+    const ConnectionId id = too_slow_.back();
+    too_slow_.pop_back();
+    auto more = mailboxes_.disconnected(id, LeaveReason::too_slow, Clock::now());
+    retire(id);
+    for (auto& action : more) std::visit(Act{*this}, action);
+  }
+  reschedule();
+}
+
+void MailboxService::send(ConnectionId to, const Reply& reply) {
+  const auto found = connections_.find(to);
+  if (found == connections_.end()) return;
+  if (const auto* refusal = std::get_if<Refusal>(&reply)) {
+    observe::log(LogLevel::debug, "hub", [&] { return "refused: " + refusal->message; });
+  }
+  const std::string text = encode_reply(reply);
+  transport::Link& link = found->second->link();
+  const bool fits = link.buffered_amount() + Bytes{text.size()} <= options_.place_buffer;
+  // A link that is ended already tells so itself, in on_closed.
+  if (!fits) too_slow_.push_back(to);
+  if (fits) (void)link.send(as_bytes(text));
+}
+
+/// Takes a connection out of service. It is freed, and its link cut if it still stands, in a turn of `run`:
+/// this may be one of its own calls.
+void MailboxService::retire(ConnectionId id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  retired_.push_back(std::move(found->second));
+  connections_.erase(found);
+}
+
+void MailboxService::reschedule() {
+  TimePoint next = mailboxes_.next_deadline().value_or(TimePoint::max());
+  if (!retired_.empty()) next = TimePoint::min();
+  if (next < timer_.expiry()) timer_.expires_at(next);  // wakes `run`
+}
+
+asio::awaitable<void> MailboxService::run() {
+  for (;;) {
+    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));  // cancelled when rescheduled
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+    retired_.clear();
+    timer_.expires_at(TimePoint::max());
+    carry_out(mailboxes_.expire(Clock::now()));
+  }
+}
+
+transport::HttpResponse MailboxService::health() const {
+  json::object denied;
+  for (std::size_t i = 0; i < kDenials; ++i) {
+    const auto why = static_cast<Denial>(i);
+    if (mailboxes_.denied(why) != 0) denied[name_of(why)] = mailboxes_.denied(why);
+  }
+  const json::object body{{"status", "ok"},
+                          {"version", options_.version},
+                          {"mailboxes", mailboxes_.size()},
+                          {"connections", connections_.size()},
+                          {"introductions", mailboxes_.introductions()},
+                          {"denied", std::move(denied)}};
+  return {.body = json::serialize(body) + "\n"};
+}
+
+Random system_random() {
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device()};
+  return [generator = std::mt19937{seed}](std::uint32_t bound) mutable {
+    return std::uniform_int_distribution<std::uint32_t>{0, bound - 1}(generator);
+  };
+}
+
+}  // namespace sluice::hub

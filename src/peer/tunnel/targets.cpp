@@ -1,0 +1,41 @@
+#include "peer/tunnel/targets.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::tunnel {
+
+Result<Targets> Targets::make(std::vector<Target> targets) {
+  for (auto target = targets.begin(); target != targets.end(); ++target) {
+    if (auto fits = wire::check_target(target->name); !fits) return fail(std::move(fits.error()));
+    if (target->port == 0) {
+      return fail(Errc::invalid_argument, "target \"" + target->name + "\" has no port to connect to");
+    }
+    const bool twice =
+        std::any_of(targets.begin(), target, [&](const Target& other) { return other.name == target->name; });
+    if (twice) return fail(Errc::invalid_argument, "two targets have the name \"" + target->name + "\"");
+  }
+  Targets made;
+  made.targets_ = std::move(targets);
+  return made;
+}
+
+std::expected<const Target*, Targets::Refusal> Targets::find(std::string_view name) const {
+  if (targets_.empty()) {
+    return std::unexpected(
+        Refusal{.reason = wire::CloseReason::not_allowed, .text = "this host exposes nothing"});
+  }
+  if (name.empty()) return &targets_.front();
+  const auto found = std::find_if(targets_.begin(), targets_.end(),
+                                  [&](const Target& target) { return target.name == name; });
+  if (found != targets_.end()) return &*found;
+  if (name.find(':') != std::string_view::npos) {
+    return std::unexpected(
+        Refusal{.reason = wire::CloseReason::not_allowed,
+                .text = "this host exposes targets by their names only, and no other addresses"});
+  }
+  return std::unexpected(
+      Refusal{.reason = wire::CloseReason::unknown_target, .text = "this host has no target of that name"});
+}
+
+}  // namespace sluice::tunnel

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+#include "wire/tunnel/packet.hpp"
+
+namespace sluice::tunnel {
+
+/// A TCP service that a host exposes.
+struct Target {
+  std::string name;  ///< What clients ask for.
+  std::string host;  ///< A name or a numeric address, without brackets.
+  std::uint16_t port = 0;
+};
+
+/// What clients may reach, and nothing else: default deny.
+///
+/// Pure. The first target is the one that an empty name means.
+class Targets {
+ public:
+  Targets() = default;  ///< None: everything is refused.
+  /// Errors: `invalid_argument` for a name that CONNECT cannot carry, that stands there twice, or for port 0.
+  [[nodiscard]] static Result<Targets> make(std::vector<Target> targets);
+
+  struct Refusal {
+    wire::CloseReason reason;
+    std::string text;
+  };
+  /// The target of that name. Lives as long as this.
+  [[nodiscard]] std::expected<const Target*, Refusal> find(std::string_view name) const;
+
+  [[nodiscard]] const std::vector<Target>& all() const { return targets_; }
+
+ private:
+  std::vector<Target> targets_;
+};
+
+}  // namespace sluice::tunnel
