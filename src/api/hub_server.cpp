@@ -1,0 +1,98 @@
+#include "api/hub_server.hpp"
+
+#include <utility>
+
+#include "core/limits.hpp"
+#include "runtime/task_scope.hpp"
+
+namespace sluice::api {
+
+namespace asio = boost::asio;
+
+class HubServer::Impl {
+ public:
+  Impl(asio::any_io_executor executor, HubOptions options)
+      : options_(std::move(options)),
+        service_(executor,
+                 {.limits = options_.mailboxes,
+                  .place_buffer = limits::kMailboxPlaceBuffer,
+                  .version = options_.version},
+                 hub::system_random()),
+        tasks_(std::move(executor)) {}
+
+  Result<HubAddresses> start();
+  asio::awaitable<void> stop();
+  [[nodiscard]] std::size_t connections() const { return server_ ? server_->connections() : 0; }
+  [[nodiscard]] std::size_t mailboxes() const { return service_.mailboxes().size(); }
+
+ private:
+  Status create_server();
+
+  HubOptions options_;
+  hub::MailboxService service_;
+  std::unique_ptr<websocket::Server> server_;
+  runtime::TaskScope tasks_;
+};
+
+Status HubServer::Impl::create_server() {
+  websocket::ServerOptions options{.tls = options_.tls, .limits = options_.server};
+  if (options_.development_certificate) {
+    if (options_.tls) {
+      return fail(Errc::invalid_argument,
+                  "A hub has either a certificate of its own or a development certificate, not both.");
+    }
+    auto files = websocket::development_certificate(*options_.development_certificate);
+    if (!files) return fail(files.error());
+    options.tls = std::move(*files);
+  }
+  auto server = websocket::Server::create(tasks_.executor(), std::move(options));
+  if (!server) return fail(server.error());
+  server_ = std::move(*server);
+  server_->on_get("/healthz", [this](const transport::HttpRequest&) { return service_.health(); });
+  server_->on_link("/v1/mailbox",
+                   {.kind = websocket::MessageKind::text,
+                    .max_message_size = limits::kMaxMailboxMessage,
+                    .hard_buffer = limits::kMailboxPlaceBuffer},
+                   [this](transport::AcceptedLink accepted) { service_.accept(std::move(accepted)); });
+  return {};
+}
+
+Result<HubAddresses> HubServer::Impl::start() {
+  if (options_.listen.empty()) return fail(Errc::invalid_argument, "A hub needs an address to listen at.");
+  if (auto created = create_server(); !created) return fail(created.error());
+  tasks_.spawn(service_.run());
+  HubAddresses addresses{.urls = {}, .fingerprint = server_->fingerprint()};
+  for (const std::string& text : options_.listen) {
+    const auto address = websocket::parse_listen_address(text);
+    if (!address) return fail(address.error());
+    auto url = server_->listen(*address);
+    if (!url) return fail(url.error());
+    addresses.urls.push_back(std::move(*url));
+  }
+  return addresses;
+}
+
+asio::awaitable<void> HubServer::Impl::stop() {
+  if (server_) co_await server_->stop("the hub is shutting down");
+  tasks_.cancel();
+  co_await tasks_.join();
+}
+
+HubServer::HubServer(asio::any_io_executor executor, HubOptions options)
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(options))) {}
+HubServer::~HubServer() = default;
+
+Result<HubAddresses> HubServer::start() {
+  return impl_->start();
+}
+asio::awaitable<void> HubServer::stop() {
+  return impl_->stop();
+}
+std::size_t HubServer::connections() const {
+  return impl_->connections();
+}
+std::size_t HubServer::mailboxes() const {
+  return impl_->mailboxes();
+}
+
+}  // namespace sluice::api

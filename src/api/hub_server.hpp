@@ -1,0 +1,63 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "core/error.hpp"
+#include "hub/mailbox_service.hpp"
+#include "transport/websocket/server.hpp"
+
+namespace sluice::api {
+
+struct HubOptions {
+  /// `ADDRESS:PORT`, `[ADDRESS]:PORT`; port 0 lets the kernel choose.
+  std::vector<std::string> listen = {"127.0.0.1:7788"};
+  /// TLS with these, or with a development certificate in that folder; with neither: plain, on loopback only.
+  std::optional<websocket::PemFiles> tls{};
+  std::optional<std::filesystem::path> development_certificate{};
+  std::string version{};  ///< What `/healthz` tells.
+  websocket::ServerLimits server{};
+  hub::MailboxLimits mailboxes{};
+};
+
+/// Where a started hub can be reached.
+struct HubAddresses {
+  std::vector<std::string>
+      urls;  ///< `ws://127.0.0.1:7788` or `wss://...`, in the order of `HubOptions::listen`.
+  std::optional<websocket::Fingerprint> fingerprint;  ///< With TLS.
+};
+
+/// A whole hub: mailboxes at `/v1/mailbox`, its state at `/healthz`.
+///
+/// One shard. Its owner starts it once, and stops it before destroying it.
+class HubServer {
+ public:
+  HubServer(boost::asio::any_io_executor executor, HubOptions options);
+  HubServer(const HubServer&) = delete;
+  HubServer& operator=(const HubServer&) = delete;
+  ~HubServer();
+
+  /// Errors: those of the listening (`address_in_use`, `permission_denied`, `invalid_argument`), of the
+  /// certificate
+  /// (`not_found`, `malformed`, `io`), and `invalid_argument` for both kinds of certificate at once. After an
+  /// error it is to be stopped all the same.
+  [[nodiscard]] Result<HubAddresses> start();
+
+  /// Closes every link with a word, within `limits::kLinkCloseTimeout`, and ends all that runs.
+  boost::asio::awaitable<void> stop();
+
+  [[nodiscard]] std::size_t connections() const;
+  [[nodiscard]] std::size_t mailboxes() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::api

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "api/stage.hpp"
+#include "api/tunnel_status.hpp"
+
+namespace sluice::api {
+
+/// Something that runs on its shard until it has nothing more to do, fails, or is told to stop: a hub, a
+/// host, a forward.
+class Job {
+ public:
+  virtual ~Job() = default;
+
+  /// Runs to the end: nothing when it ended in good order, else why it failed. Called once, by a task that
+  /// outlives it.
+  virtual boost::asio::awaitable<std::optional<Failure>> run() = 0;
+
+  /// Asks it to end in good order: what is under way is drained within `limits::kDrainTimeout`, then `run`
+  /// returns. More calls change nothing.
+  virtual void stop() = 0;
+
+  /// How it goes now; nothing when there is nothing to tell.
+  [[nodiscard]] virtual std::optional<TunnelStatus> status() const = 0;
+};
+
+}  // namespace sluice::api

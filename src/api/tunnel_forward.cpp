@@ -1,0 +1,152 @@
+#include "api/tunnel_forward.hpp"
+
+#include <random>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "api/hub_connector.hpp"
+#include "api/session_status.hpp"
+#include "flow/backoff.hpp"
+#include "peer/rendezvous/client.hpp"
+#include "peer/tunnel/forward_session.hpp"
+#include "runtime/task_scope.hpp"
+#include "runtime/wake_up.hpp"
+#include "transport/webrtc/peer_connection.hpp"
+
+namespace sluice::api {
+namespace {
+
+namespace asio = boost::asio;
+
+rendezvous::Credential credential_of(const Credential& credential) {
+  return std::visit([](const auto& known) { return rendezvous::Credential::of(known); }, credential);
+}
+
+/// One tunnel after the other: with a code there is one, with a key the host is sought again when it was
+/// lost.
+class TunnelForward final : public Job {
+ public:
+  TunnelForward(asio::any_io_executor executor, TunnelForwardOptions options, TunnelForwardObserver& observer)
+      : executor_(std::move(executor)),
+        options_(std::move(options)),
+        observer_(observer),
+        attempt_(executor_),
+        changed_(executor_) {}
+
+  asio::awaitable<std::optional<Failure>> run() override;
+  void stop() override;
+  [[nodiscard]] std::optional<TunnelStatus> status() const override;
+
+ private:
+  asio::awaitable<void> keep_connected();
+  asio::awaitable<std::optional<Failure>> connect_once();
+  asio::awaitable<std::optional<Failure>> forward_over(std::unique_ptr<transport::Link> link);
+  Result<tunnel::ForwardSession::Ways> open_ways();
+  asio::awaitable<void> pause(const Failure& failure);
+
+  asio::any_io_executor executor_;
+  TunnelForwardOptions options_;
+  TunnelForwardObserver& observer_;
+  flow::Backoff backoff_{{}};
+  tunnel::ForwardSession* session_ = nullptr;  ///< While it runs.
+  TunnelStatus ended_;                         ///< Totals of the tunnels that are over.
+  std::optional<Failure> failure_;
+  bool done_ = false;
+  bool stopping_ = false;
+  runtime::TaskScope attempt_;
+  runtime::WakeUp changed_;
+};
+
+asio::awaitable<std::optional<Failure>> TunnelForward::run() {
+  attempt_.spawn(keep_connected());
+  while (!done_ && !(stopping_ && session_ == nullptr)) co_await changed_.wait();
+  attempt_.cancel();
+  co_await attempt_.join();
+  co_return stopping_ ? std::nullopt : std::move(failure_);
+}
+
+void TunnelForward::stop() {
+  stopping_ = true;
+  if (session_ != nullptr) session_->stop();
+  changed_.notify();
+}
+
+asio::awaitable<void> TunnelForward::keep_connected() {
+  const bool lasting =
+      std::holds_alternative<crypto::SharedKey>(options_.credential) && !options_.stdio_target;
+  while (!stopping_) {
+    failure_ = co_await connect_once();
+    if (!failure_ || !lasting || failure_->stage == Stage::start) break;
+    co_await pause(*failure_);
+  }
+  done_ = true;
+  changed_.notify();
+}
+
+asio::awaitable<void> TunnelForward::pause(const Failure& failure) {
+  std::random_device random;
+  const Duration wait = backoff_.next(std::uniform_real_distribution<double>{0, 1}(random));
+  observer_.on_retry(failure, wait);
+  asio::steady_timer timer{executor_, wait};
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+asio::awaitable<std::optional<Failure>> TunnelForward::connect_once() {
+  const TimePoint start = Clock::now();
+  // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
+  rendezvous::ClientSetup setup{.connect = hub_connector(options_.peer.hub),
+                                .make_peer = webrtc::peer_connection_factory(executor_, options_.peer.ice),
+                                .credential = credential_of(options_.credential)};
+  auto outcome = co_await rendezvous::connect_as_client(std::move(setup));
+  if (!outcome) co_return to_failure(std::move(outcome.error()));
+  backoff_.reset();
+  observer_.on_connected((*outcome)->path(), Clock::now() - start);
+  co_return co_await forward_over(std::move(*outcome));
+}
+
+Result<tunnel::ForwardSession::Ways> TunnelForward::open_ways() {
+  tunnel::ForwardSession::Ways ways;
+  for (tunnel::LocalPort& port : options_.ports) {
+    auto listener = tunnel::listen_on(executor_, port);
+    if (!listener) return fail(std::move(listener.error()));
+    port = listener->bound;  // the same port again after a reconnect
+    ways.listeners.push_back(std::move(*listener));
+  }
+  ways.stdio_target = options_.stdio_target;
+  return ways;
+}
+
+asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_ptr<transport::Link> link) {
+  auto ways = open_ways();
+  if (!ways) co_return Failure{.stage = Stage::start, .error = std::move(ways.error())};
+  for (const tunnel::LocalPort& port : options_.ports) observer_.on_listening(port);
+  tunnel::ForwardSession session{executor_, std::move(link), std::move(*ways)};
+  session_ = &session;
+  const Error reason = co_await session.run();
+  session_ = nullptr;
+  add_session(ended_, session);
+  changed_.notify();
+  observer_.on_closed(reason);
+  if (reason.code == Errc::closed && (stopping_ || options_.stdio_target)) co_return std::nullopt;
+  co_return Failure{.stage = Stage::running, .error = reason};
+}
+
+std::optional<TunnelStatus> TunnelForward::status() const {
+  if (session_ == nullptr) return std::nullopt;
+  TunnelStatus all;
+  add_totals(all, ended_);
+  all.sessions = 1;
+  add_session(all, *session_);
+  return all;
+}
+
+}  // namespace
+
+std::unique_ptr<Job> make_tunnel_forward(asio::any_io_executor executor, TunnelForwardOptions options,
+                                         TunnelForwardObserver& observer) {
+  return std::make_unique<TunnelForward>(std::move(executor), std::move(options), observer);
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,70 @@
+#include "cli/app.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.hpp"
+#include "observe/log.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "Sluice moves bytes between machines, never buffers more than it was allowed to, and loses nothing "
+    "silently.";
+
+constexpr const char* kFooter = R"(Examples:
+  sluice hub                                       where peers meet; listens on 127.0.0.1:7788
+  sluice host 127.0.0.1:22                         exposes a TCP service and prints a code
+  sluice forward 7-goldfish-amusement-tiger 2222   reaches it: ssh -p 2222 127.0.0.1
+  sluice COMMAND --help                            all options, with examples
+
+Exit status: 0 done, 1 failure, 2 usage, 3 hub unreachable, 4 code unknown or expired, 5 code wrong,
+  6 no path between the peers, 7 port in use, 8 peer lost, 130 interrupted without draining.
+Environment: SLUICE_HUB (as --hub), SLUICE_CODE (as the code).)";
+
+}  // namespace
+
+ExitCode run(std::span<const std::string> arguments) {
+  CLI::App app{kDescription, "sluice"};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  bool json = false;
+  std::string level_name = "warn";
+  app.add_flag("--json", json, "Print events as JSON, one object a line");
+  app.add_option("--log-level", level_name, "What to log to stderr: trace, debug, info, warn, error or off")
+      ->check([](const std::string& name) {
+        return observe::parse_log_level(name).known ? std::string{} : "'" + name + "' is not a log level";
+      })
+      ->capture_default_str();
+
+  Action chosen;
+  add_hub_command(app, chosen);
+  add_host_command(app, chosen);
+  add_forward_command(app, chosen);
+  add_keygen_command(app, chosen);
+  add_demo_command(app, chosen);
+  add_version_command(app, chosen);
+
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // the order CLI11 wants
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    const bool asked_for_help = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+    app.exit(error);
+    return asked_for_help ? ExitCode::ok : ExitCode::usage;
+  }
+
+  observe::configure_log(
+      {.level = observe::parse_log_level(level_name).level,
+       .format = json ? observe::LogConfig::Format::json : observe::LogConfig::Format::text});
+  Reporter reporter{{.format = json ? Reporter::Format::json : Reporter::Format::text,
+                     .out = chosen.stdout_is_data ? stderr : stdout}};
+  return chosen.run(reporter);
+}
+
+}  // namespace sluice::cli

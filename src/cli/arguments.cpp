@@ -1,0 +1,144 @@
+#include "cli/arguments.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::string_view kLoopback = "127.0.0.1";
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Where the host part of `HOST:rest` ends: behind the bracket of an IPv6 address, else at the first colon.
+std::size_t end_of_host(std::string_view text) {
+  if (text.starts_with('[')) {
+    const std::size_t bracket = text.find(']');
+    return bracket == std::string_view::npos ? bracket : bracket + 1;
+  }
+  return text.find(':');
+}
+
+std::string without_brackets(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return std::string{host};
+}
+
+}  // namespace
+
+Result<HostPort> parse_host_port(std::string_view text, std::optional<std::uint16_t> default_port) {
+  const std::size_t end = end_of_host(text);
+  const std::string_view host = text.substr(0, std::min(end, text.size()));
+  std::optional<std::uint16_t> port = default_port;
+  if (end != std::string_view::npos && end < text.size()) {
+    port = text[end] == ':' ? parse_port(text.substr(end + 1)) : std::nullopt;
+  }
+  if (host.empty() || host == "[]" || !port) {
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("'{}' is not HOST:PORT with a port from 0 to 65535 (IPv6 addresses go in brackets, as in "
+                    "[::1]:22)",
+                    text));
+  }
+  return HostPort{.host = without_brackets(host), .port = *port};
+}
+
+Result<TargetArgument> parse_target(std::string_view text) {
+  TargetArgument target;
+  std::string_view address = text;
+  if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
+    target.name = text.substr(0, equals);
+    address = text.substr(equals + 1);
+    if (target.name.empty()) {
+      return fail(Errc::invalid_argument, fmt::format("'{}' has no name before the '='", text));
+    }
+  }
+  if (is_number(address)) {
+    const auto port = parse_port(address);
+    if (port) target.address = {.host = std::string{kLoopback}, .port = *port};
+  } else if (auto parsed = parse_host_port(address)) {
+    target.address = std::move(*parsed);
+  }
+  if (target.address.port == 0) {
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is not a target: write [NAME=]HOST:PORT, as in ssh=127.0.0.1:22", text));
+  }
+  return target;
+}
+
+Result<ListenArgument> parse_listen(std::string_view text) {
+  // PORT, PORT:TARGET or BIND:PORT[:TARGET]: what stands before the first colon is a port exactly when it is
+  // a number.
+  const auto malformed = [text] {
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("'{}' is not a place to listen: write [BIND:]PORT[:TARGET], as in 2222, 8080:web or "
+                    "127.0.0.1:8080:web",
+                    text));
+  };
+  ListenArgument listen{.bind = {.host = std::string{kLoopback}}, .target = {}};
+  std::string_view rest = text;
+  const std::size_t end = end_of_host(rest);
+  if (const std::string_view first = rest.substr(0, std::min(end, rest.size())); !is_number(first)) {
+    if (end == std::string_view::npos || end >= rest.size() || rest[end] != ':' || first.empty())
+      return malformed();
+    listen.bind.host = without_brackets(first);
+    rest = rest.substr(end + 1);
+  }
+  const std::size_t colon = rest.find(':');
+  const auto port = parse_port(rest.substr(0, std::min(colon, rest.size())));
+  if (!port) return malformed();
+  listen.bind.port = *port;
+  if (colon != std::string_view::npos) listen.target = rest.substr(colon + 1);
+  return listen;
+}
+
+Result<TurnArgument> parse_turn(std::string_view text) {
+  const auto malformed = [text] {
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is not a TURN server: write turn:USER:PASSWORD@HOST:PORT", text));
+  };
+  constexpr std::string_view kScheme = "turn:";
+  constexpr std::string_view kTcp = "?transport=tcp";
+  constexpr std::string_view kUdp = "?transport=udp";
+  constexpr std::uint16_t kTurnPort = 3478;  // RFC 8656 §3
+  std::string_view rest = text;
+  if (!rest.starts_with(kScheme)) return malformed();
+  rest.remove_prefix(kScheme.size());
+  TurnArgument turn;
+  if (rest.ends_with(kTcp)) {
+    turn.tcp = true;
+    rest.remove_suffix(kTcp.size());
+  } else if (rest.ends_with(kUdp)) {
+    rest.remove_suffix(kUdp.size());
+  }
+  const std::size_t at = rest.rfind('@');
+  const std::size_t colon = rest.find(':');
+  if (at == std::string_view::npos || colon == std::string_view::npos || colon > at || colon == 0)
+    return malformed();
+  turn.user = rest.substr(0, colon);
+  turn.password = rest.substr(colon + 1, at - colon - 1);
+  auto server = parse_host_port(rest.substr(at + 1), kTurnPort);
+  if (!server || server->port == 0) return malformed();
+  turn.server = std::move(*server);
+  return turn;
+}
+
+bool looks_like_code(std::string_view text) {
+  const std::string_view head = text.substr(0, text.find(':'));
+  return head.find('-') != std::string_view::npos &&
+         std::ranges::any_of(head, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace sluice::cli {
+
+/// A host name or address with a port, as a user writes it: `127.0.0.1:22`, `[::1]:22`, `db.local:5432`.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+/// What `sluice host` exposes: `[NAME=][HOST:]PORT`; without a host, loopback; without a name, the empty
+/// name.
+struct TargetArgument {
+  std::string name;
+  HostPort address;
+};
+
+/// What `sluice forward` listens for: `[BIND:]PORT[:TARGET]`; without a bind address, loopback; port 0 lets
+/// the kernel choose; an empty target is the host's default.
+struct ListenArgument {
+  HostPort bind;
+  std::string target;
+};
+
+/// A TURN server with its static credentials: `turn:USER:PASSWORD@HOST[:PORT]`, with `?transport=tcp` for
+/// TCP.
+struct TurnArgument {
+  HostPort server;
+  std::string user;
+  std::string password;
+  bool tcp = false;
+};
+
+/// Each parser: `invalid_argument` with a sentence that shows the text and the form that it should have.
+[[nodiscard]] Result<HostPort> parse_host_port(std::string_view text,
+                                               std::optional<std::uint16_t> default_port = {});
+[[nodiscard]] Result<TargetArgument> parse_target(std::string_view text);
+[[nodiscard]] Result<ListenArgument> parse_listen(std::string_view text);
+[[nodiscard]] Result<TurnArgument> parse_turn(std::string_view text);
+
+/// Whether a first argument is a code (`7-goldfish-amusement-tiger`) rather than a port: codes contain a
+/// letter before any colon, ports do not.
+[[nodiscard]] bool looks_like_code(std::string_view text);
+
+}  // namespace sluice::cli

@@ -1,0 +1,71 @@
+#include "cli/arguments.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sluice::cli {
+namespace {
+
+TEST(Arguments, TargetsWithAndWithoutNames) {
+  const auto named = parse_target("ssh=127.0.0.1:22");
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->name, "ssh");
+  EXPECT_EQ(named->address.host, "127.0.0.1");
+  EXPECT_EQ(named->address.port, 22);
+  EXPECT_EQ(parse_target("8080")->address.host, "127.0.0.1");
+  EXPECT_EQ(parse_target("v6=[::1]:5432")->address.host, "::1");
+  EXPECT_EQ(parse_target("db.local:5432")->address.host, "db.local");
+}
+
+TEST(Arguments, TargetsThatCannotBeReachedAreRefused) {
+  for (const char* text : {"", "=127.0.0.1:22", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "::1:22",
+                           "ssh=", "[::1]", "host:22x", ":22"}) {
+    const auto target = parse_target(text);
+    ASSERT_FALSE(target) << text;
+    EXPECT_EQ(target.error().code, Errc::invalid_argument);
+  }
+}
+
+TEST(Arguments, PlacesToListenInEveryForm) {
+  EXPECT_EQ(parse_listen("2222")->bind.port, 2222);
+  EXPECT_EQ(parse_listen("2222")->bind.host, "127.0.0.1");
+  EXPECT_EQ(parse_listen("8080:web")->target, "web");
+  const auto bound = parse_listen("0.0.0.0:8080:web");
+  ASSERT_TRUE(bound);
+  EXPECT_EQ(bound->bind.host, "0.0.0.0");
+  EXPECT_EQ(bound->bind.port, 8080);
+  EXPECT_EQ(bound->target, "web");
+  EXPECT_EQ(parse_listen("[::1]:0:web")->bind.host, "::1");
+  EXPECT_EQ(parse_listen("[::1]:0")->target, "");
+  EXPECT_EQ(parse_listen("localhost:0")->bind.host, "localhost");
+}
+
+TEST(Arguments, MalformedPlacesToListenAreRefused) {
+  for (const char* text : {"", "web", "65536", "127.0.0.1:", "127.0.0.1:web", ":80", "[::1]", "-1"}) {
+    EXPECT_FALSE(parse_listen(text)) << text;
+  }
+}
+
+TEST(Arguments, TurnServersCarryTheirCredentials) {
+  const auto turn = parse_turn("turn:user:p:a@ss@10.0.0.1:3479");
+  ASSERT_TRUE(turn);
+  EXPECT_EQ(turn->user, "user");
+  EXPECT_EQ(turn->password, "p:a@ss");
+  EXPECT_EQ(turn->server.host, "10.0.0.1");
+  EXPECT_EQ(turn->server.port, 3479);
+  EXPECT_FALSE(turn->tcp);
+  EXPECT_TRUE(parse_turn("turn:u:p@relay.example?transport=tcp")->tcp);
+  EXPECT_EQ(parse_turn("turn:u:p@relay.example")->server.port, 3478);
+  for (const char* text : {"", "stun:a:b@c", "turn:c:3478", "turn::p@c", "turn:u:p@"}) {
+    EXPECT_FALSE(parse_turn(text)) << text;
+  }
+}
+
+TEST(Arguments, CodesAreToldFromPorts) {
+  EXPECT_TRUE(looks_like_code("7-goldfish-amusement-tiger"));
+  EXPECT_FALSE(looks_like_code("2222"));
+  EXPECT_FALSE(looks_like_code("2222:my-target"));
+  EXPECT_FALSE(looks_like_code("127.0.0.1:2222"));
+}
+
+}  // namespace
+}  // namespace sluice::cli

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
+namespace sluice::cli {
+
+/// A program that `sluice demo` runs beside itself, with its standard output on a pipe.
+///
+/// Whoever holds it ends it: the destructor kills and reaps what still runs, and the kernel kills it when
+/// this process dies first (PR_SET_PDEATHSIG).
+class ChildProcess {
+ public:
+  /// What it cost: user and system time, and the largest resident set.
+  struct Usage {
+    std::chrono::microseconds cpu{};
+    Bytes peak_rss;
+    int exit_status = 0;  ///< As a shell has it: 128 + N when signal N ended it.
+  };
+
+  /// Starts `arguments[0]`, found through PATH. stderr goes where ours goes.
+  /// Errors: `not_found` when there is no such program, `io`.
+  [[nodiscard]] static Result<ChildProcess> start(const std::vector<std::string>& arguments);
+
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
+  ChildProcess(const ChildProcess&) = delete;
+  ~ChildProcess();
+
+  /// The next line of its output, without the line end. `closed` when it ended, `timed_out`; a line longer
+  /// than 64 KiB is `limit_exceeded`.
+  [[nodiscard]] Result<std::string> read_line(std::chrono::milliseconds patience);
+
+  /// Asks it to end (SIGINT), waits up to `patience`, then kills it.
+  Usage stop(std::chrono::milliseconds patience);
+
+  /// Waits up to `patience` for it to end by itself; `timed_out`.
+  [[nodiscard]] Result<Usage> wait(std::chrono::milliseconds patience);
+
+ private:
+  ChildProcess(pid_t pid, int output) : pid_(pid), output_(output) {}
+
+  pid_t pid_ = -1;  ///< -1 once reaped.
+  int output_ = -1;
+  std::string pending_;
+};
+
+}  // namespace sluice::cli

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "cli/exit_code.hpp"
+#include "core/error.hpp"
+
+namespace sluice::cli {
+
+/// Tells whoever started the command what happens: a person (sentences, one status line that is redrawn) or a
+/// program
+/// (`--json`: one object a line, `{"event": NAME, ...}`).
+///
+/// What a person reads goes to stderr when stdout carries data (`--stdio`), else to stdout. Colours and the
+/// status line are used only on a terminal. Text that may come from outside is cleaned of control characters.
+class Reporter {
+ public:
+  enum class Format : std::uint8_t { text, json };
+  struct Config {
+    Format format = Format::text;
+    std::FILE* out = stdout;
+  };
+
+  explicit Reporter(Config config);
+  ~Reporter();
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
+
+  /// One thing that happened. `sentence` is what a person reads; empty: nothing.
+  void event(std::string_view name, boost::json::object fields, std::string_view sentence);
+  /// The same with several lines for a person.
+  void event(std::string_view name, boost::json::object fields,
+             std::initializer_list<std::string_view> lines);
+
+  /// How it goes, for as long as it goes: an event for a program, one line that replaces itself for a person
+  /// at a terminal, nothing for a person who reads a file.
+  void status(boost::json::object fields, std::string_view line);
+
+  /// What went wrong and what to do next; returns the exit code that goes with it.
+  ExitCode error(Stage stage, const Error& error);
+
+ private:
+  void clear_status();
+  void line(std::string_view text);
+
+  Config config_;
+  bool terminal_;
+  bool status_shown_ = false;
+};
+
+/// Figures as a person reads them: `1.5 MiB`, `12.3 MB/s`, `1.2 ms`.
+[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
+[[nodiscard]] std::string human_rate(double bytes_per_second);
+[[nodiscard]] std::string human_duration(std::chrono::nanoseconds duration);
+
+}  // namespace sluice::cli

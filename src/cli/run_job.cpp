@@ -1,0 +1,133 @@
+#include "cli/run_job.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+
+#include "core/limits.hpp"
+#include "runtime/task_scope.hpp"
+
+namespace sluice::cli {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr auto kStatusInterval = std::chrono::seconds{1};
+
+double milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+std::string_view kind_name(transport::Path::Kind kind) {
+  switch (kind) {
+    case transport::Path::Kind::direct:
+      return "direct";
+    case transport::Path::Kind::relayed:
+      return "relayed";
+    case transport::Path::Kind::server:
+      return "server";
+  }
+  return "unknown";
+}
+
+/// Bytes a second each way, from one status to the next.
+class Rates {
+ public:
+  struct Now {
+    double sent = 0;
+    double received = 0;
+  };
+  Now next(const api::TunnelStatus& status, TimePoint now) {
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    const auto rate = [&](Bytes total, Bytes& before) {
+      const Bytes moved = total - before;
+      before = total;
+      return seconds > 0 ? static_cast<double>(moved.count()) / seconds : 0;
+    };
+    last_ = now;
+    return {.sent = rate(status.sent, sent_), .received = rate(status.received, received_)};
+  }
+
+ private:
+  TimePoint last_ = Clock::now();
+  Bytes sent_;
+  Bytes received_;
+};
+
+void show(Reporter& reporter, const api::TunnelStatus& status, Rates::Now rates) {
+  boost::json::object fields{{"sessions", status.sessions},
+                             {"streams", status.streams},
+                             {"bytes_sent", status.sent.count()},
+                             {"bytes_received", status.received.count()},
+                             {"send_bytes_per_s", rates.sent},
+                             {"receive_bytes_per_s", rates.received},
+                             {"gate_closed_ms", milliseconds(status.held_back)},
+                             {"buffered", status.buffered.count()}};
+  std::string line;
+  if (status.path) {
+    fields["path"] = path_fields(*status.path);
+    line = fmt::format("{} {} | ", kind_name(status.path->kind), status.path->remote);
+  }
+  if (status.round_trip) {
+    fields["rtt_ms"] = milliseconds(*status.round_trip);
+    line += fmt::format("rtt {} | ", human_duration(*status.round_trip));
+  }
+  line += fmt::format("{} stream{} | out {} ({}) | in {} ({}) | held back {}", status.streams,
+                      status.streams == 1 ? "" : "s", human_rate(rates.sent),
+                      human_bytes(status.sent.count()), human_rate(rates.received),
+                      human_bytes(status.received.count()), human_duration(status.held_back));
+  reporter.status(std::move(fields), line);
+}
+
+asio::awaitable<void> show_status(const api::Job& job, Reporter& reporter) {
+  asio::steady_timer timer{co_await asio::this_coro::executor};
+  Rates rates;
+  while (true) {
+    timer.expires_after(kStatusInterval);
+    co_await timer.async_wait(asio::use_awaitable);
+    if (const auto status = job.status()) show(reporter, *status, rates.next(*status, Clock::now()));
+  }
+}
+
+asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter) {
+  asio::signal_set signals{co_await asio::this_coro::executor, SIGINT, SIGTERM};
+  co_await signals.async_wait(asio::use_awaitable);
+  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kDrainTimeout);
+  reporter.event("stopping", {{"drain_timeout_s", limit.count()}},
+                 fmt::format("stopping: open streams have {} s to finish (again: at once)", limit.count()));
+  job.stop();
+  co_await signals.async_wait(asio::use_awaitable);
+  std::_Exit(static_cast<int>(ExitCode::interrupted));
+}
+
+asio::awaitable<void> run_to_end(api::Job& job, runtime::TaskScope& helpers,
+                                 std::optional<api::Failure>& failure) {
+  failure = co_await job.run();
+  helpers.cancel();
+}
+
+}  // namespace
+
+boost::json::object path_fields(const transport::Path& path) {
+  return {
+      {"kind", kind_name(path.kind)}, {"fast", path.fast}, {"local", path.local}, {"remote", path.remote}};
+}
+
+ExitCode run_job(asio::io_context& shard, api::Job& job, Reporter& reporter) {
+  runtime::TaskScope main{shard.get_executor()};
+  runtime::TaskScope helpers{shard.get_executor()};
+  std::optional<api::Failure> failure;
+  helpers.spawn(obey_signals(job, reporter));
+  helpers.spawn(show_status(job, reporter));
+  main.spawn(run_to_end(job, helpers, failure));
+  shard.run();
+  return failure ? reporter.error(failure->stage, failure->error) : ExitCode::ok;
+}
+
+}  // namespace sluice::cli
