@@ -1,0 +1,2 @@
+// Lets go resolve versioned import paths in GOPATH mode (GO111MODULE=off).
+module pion_channel
