@@ -126,6 +126,8 @@ def refuses(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=10).close()
         return False
+    except ConnectionResetError:
+        return False  # the listener went away between the handshake and its accept
     except ConnectionRefusedError:
         return True
 
