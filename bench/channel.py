@@ -5,35 +5,23 @@ ICE library alone and with pion. Prints one JSON line with medians and spreads; 
 CPU is user and system time of both processes from the open channel to the last message."""
 
 import argparse
-import json
-import os
 import pathlib
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import measure
+from measure import BUILD, GB, MIB, ROOT
+
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 from join import Forwarder, PeerProcess  # noqa: E402
 from peers import build_go  # noqa: E402
 
-GB = 1e9
+OURS = BUILD / "bench" / "channel_peer"
 
 
-def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
-
-
-def commit():
-    run = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return run.stdout.strip() or "unknown"
-
-
-def run_once(command, count, size, options=()):
-    """One transfer; what both ends say it cost, summed."""
+def transfer(command, mib, size, *options):
+    """One transfer of `mib` MiB in messages of `size` bytes; what both ends say it cost, summed."""
+    count = mib * MIB // size
     peers = []
     try:
         for role in ("offer", "answer"):
@@ -41,7 +29,7 @@ def run_once(command, count, size, options=()):
         sides = [Forwarder(peers[0], peers[1]), Forwarder(peers[1], peers[0])]
         for side in sides:
             side.expect("open", 30)
-        usages = [side.expect("usage", 600) for side in sides]
+        usages = [side.expect("usage", measure.LONG) for side in sides]
     finally:
         for peer in peers:
             peer.stop()
@@ -51,39 +39,24 @@ def run_once(command, count, size, options=()):
             "peak_rss_mib": max(usage["peak_rss_mib"] for usage in usages)}
 
 
-def measure(prefix, runs, *arguments, **options):
-    """Medians under `prefix`, spreads (largest less smallest) under `prefix` and `_spread`."""
-    results = [run_once(*arguments, **options) for _ in range(runs)]
-    out = {}
-    for key in results[0]:
-        values = [result[key] for result in results]
-        out[prefix + key] = round(statistics.median(values), 3)
-        out[prefix + key + "_spread"] = round(max(values) - min(values), 3)
-    return out
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.environ.get("SLUICE_BUILD_DIR", str(ROOT / "build" / "release")), help="build folder")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one small run: shows that the bench works, not a figure")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--mib", type=int, default=1024, help="bytes a run of ours, in MiB")
-    parser.add_argument("--pion-mib", type=int, default=0, help="the same for pion; default a quarter of --mib")
-    parser.add_argument("--pion-runs", type=int, default=0, help="default: as --runs, at most 3")
+    parser.add_argument("--mib", type=int, default=1024, help="bytes a run of ours, in MiB; pion gets a quarter")
     parser.add_argument("--size", type=int, default=16 * 1024, help="bytes a message")
     parser.add_argument("--skip-peers", action="store_true", help="measure ours only")
-    options = parser.parse_args()
-    ours = pathlib.Path(options.build) / "bench" / "channel_peer"
-    count = options.mib * (1 << 20) // options.size
-    line = {"bench": "channel", "message_bytes": options.size, "mib": options.mib}
-    line |= measure("", options.runs, ours, count, options.size)
-    if not options.skip_peers:
-        line |= measure("libnice_", options.runs, ours, count, options.size, options=["--plain-ice"])
-        with tempfile.TemporaryDirectory() as scratch:
+    given = parser.parse_args()
+    if given.quick:
+        given.runs, given.mib = 1, 32
+    with tempfile.TemporaryDirectory() as scratch:
+        routes = {"": lambda: transfer(OURS, given.mib, given.size)}
+        if not given.skip_peers:
             pion = build_go(ROOT / "bench" / "pion_channel", pathlib.Path(scratch))
-            pion_count = (options.pion_mib or max(options.mib // 4, 1)) * (1 << 20) // options.size
-            line |= measure("pion_", options.pion_runs or min(options.runs, 3), pion, pion_count, options.size)
-    line |= {"runs": options.runs, "commit": commit(), "machine": machine()}
-    print(json.dumps(line))
+            routes |= {"libnice_": lambda: transfer(OURS, given.mib, given.size, "--plain-ice"),
+                       "pion_": lambda: transfer(pion, max(given.mib // 4, 1), given.size)}
+        figures = measure.alternate(given.runs, routes)
+    measure.report("channel", f"{given.size}-byte messages", figures, mib=given.mib, runs=given.runs)
 
 
 if __name__ == "__main__":
