@@ -2,13 +2,29 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include "cli/app.hpp"
 
+namespace {
+
+/// Raises this process's limit of open files to the most that it may have. Most systems begin with 1,024 for
+/// the sake of programs that use select(2), which nothing here does, and every tunnelled connection takes a
+/// descriptor. Where it cannot be raised, accepting and dialling say that there are too few.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   // A closed pipe or socket is an error code of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): SIGPIPE can always be ignored
+  allow_many_descriptors();
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     return static_cast<int>(sluice::cli::run(arguments));

@@ -86,7 +86,7 @@ def bound_socket():
 
 
 def raise_descriptor_limit():
-    """As many descriptors as this process may have; what it starts inherits them."""
+    """As many descriptors as this process may have; what it starts inherits them, but for the program under test."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard

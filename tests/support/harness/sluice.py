@@ -7,6 +7,8 @@ import pathlib
 from .process import Process
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+SOFT_DESCRIPTORS = 256
+"""Open files that it may begin with: the crew raises its own limit for load programs, this program has to by itself."""
 
 
 def sluice_binary():
@@ -14,8 +16,9 @@ def sluice_binary():
     return os.environ.get("SLUICE_BIN", str(ROOT / "build/release/src/cli/sluice"))
 
 
-def start(crew, name, *arguments, **options):
-    return crew.start(name, sluice_binary(), *arguments, "--json", **options)
+def start(crew, name, *arguments, prefix=(), **options):
+    limited = ["prlimit", f"--nofile={SOFT_DESCRIPTORS}:", *prefix]
+    return crew.start(name, sluice_binary(), *arguments, "--json", prefix=limited, **options)
 
 
 @dataclasses.dataclass
