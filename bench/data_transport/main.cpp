@@ -58,6 +58,7 @@ class End final : DataTransportListener, transport::LinkListener {
     batches.back().append(datagram);
     ++datagrams;
   }
+  void on_probe_datagram(ByteView datagram) override { on_datagram(datagram); }
   void on_work() override { work = true; }
   void on_secure() override {}
   void on_channel(std::unique_ptr<DataChannel> opened) override {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -123,12 +124,27 @@ inline constexpr Bytes kDtlsRecord = 16_KiB;
 /// has just measured need not wait so long for a lost datagram; browsers begin at 50 ms.
 inline constexpr auto kDtlsFirstTimeout = 200ms;
 inline constexpr auto kDtlsLongestTimeout = 3s;
-/// Largest SCTP packet, a multiple of four as chunks are. With 37 bytes of DTLS 1.2 AES-GCM and 4 of TURN
-/// ChannelData it is 1229, under IPv6's 1280 - 40 - 8 = 1232.
+/// Largest SCTP packet before a larger one was shown to pass, a multiple of four as chunks are. With 37 bytes
+/// of DTLS 1.2 AES-GCM and 4 of TURN ChannelData it is 1229, under IPv6's 1280 - 40 - 8 = 1232.
 inline constexpr Bytes kSctpPathMtu{1188};
 /// The same over IPv4: 1200 + 37 + 4 + 28 = 1269 passes links of 1280 bytes, the smallest in use, and carries
 /// the 16 KiB payload of a tunnel packet in 14 packets instead of 15.
 inline constexpr Bytes kSctpPathMtuIPv4{1200};
+/// MTUs of links that are asked for: WireGuard's default, Ethernet, and Ethernet with jumbo frames, which
+/// loopback passes too. A larger packet than that saves little: a 16 KiB message is two of them.
+inline constexpr std::array kPathMtuLinks{1420_B, 1500_B, 9000_B};
+/// What IPv6, UDP and a DTLS 1.2 AES-GCM record take of a link's MTU (40 + 8 + 37); IPv4 takes 20 less.
+inline constexpr Bytes kPathMtuOverhead{85};
+/// How often a size is tried and how long an answer is waited for: a round trip that one can work with. Data
+/// flows meanwhile.
+inline constexpr int kPathMtuProbes = 3;
+inline constexpr auto kPathMtuProbeWait = 300ms;
+/// How often a size above the base is shown to pass still (RFC 8899 §4.4): with three waits after it, a path
+/// that became narrower is known before `kSctpSilence`.
+inline constexpr auto kPathMtuConfirm = 10s;
+/// Bytes that may be sent before the first acknowledgement: 16 packets of the base size (RFC 6928 has 10 of
+/// 1460).
+inline constexpr Bytes kSctpInitialWindow{19'200};
 /// Send and receive buffer of an association: 22-36 MB/s at 50 ms round trip, 1 MiB gives 9 (measured).
 inline constexpr Bytes kSctpBuffer = 4_MiB;
 /// How often the stack's timers want to be run; coarser costs throughput, finer CPU.
@@ -295,5 +311,8 @@ inline constexpr int kListenBacklog = 4096;
 
 /// The longest that a stop waits for open streams to finish: a person who pressed Ctrl-C waits no longer.
 inline constexpr auto kDrainTimeout = 5s;
+/// Clients of one host at the same time: each may make it hold `kSessionWindows` at the worst, and 25 MiB
+/// when four of its sockets are busy.
+inline constexpr std::size_t kMaxSessions = 64;
 
 }  // namespace sluice::limits

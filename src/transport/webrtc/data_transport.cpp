@@ -56,6 +56,7 @@ class DataTransport::Impl final : DtlsListener, SctpListener, DataChannelsListen
   enum class Silence : std::uint8_t { none, total };
   enum class Inside : std::uint8_t { nothing, owners_call };
   enum class Work : std::uint8_t { none, wanted, told };
+  enum class Sending : std::uint8_t { packet, probe };
 
   /// While one of these lives the owner is inside a call after which it will call `process` itself.
   class OwnersCall {
@@ -78,6 +79,7 @@ class DataTransport::Impl final : DtlsListener, SctpListener, DataChannelsListen
   void on_dtls_ended(const Error& reason) override;
   // SCTP.
   void on_sctp_packet(ByteView packet) override;
+  void on_sctp_probe(ByteView packet) override;
   void on_sctp_transmitted(const SctpTransmission& sent) override;
   void on_sctp_established() override;
   void on_sctp_message(const SctpMessage& message) override;
@@ -111,6 +113,7 @@ class DataTransport::Impl final : DtlsListener, SctpListener, DataChannelsListen
   Silence silence_ = Silence::none;
   Inside inside_ = Inside::nothing;
   Work work_ = Work::none;
+  Sending sending_ = Sending::packet;
 };
 
 void DataTransport::Impl::want_work() {
@@ -137,6 +140,7 @@ void DataTransport::Impl::start(const Start& start, TimePoint now) {
   role_ = start.role;
   options_.remote_port = start.remote_sctp_port;
   options_.path_mtu = start.path_mtu;
+  options_.path_mtu_candidates = start.path_mtu_candidates;
   remote_max_message_size_ = start.remote_max_message_size;
   stack_->handle_timers(now);
   dtls_.start({.role = start.role, .remote = start.remote_fingerprint});
@@ -211,7 +215,11 @@ void DataTransport::Impl::end(const Error& reason) {
 
 void DataTransport::Impl::on_dtls_datagram(ByteView datagram) {
   if (silence_ == Silence::total) return;
-  listener_.on_datagram(datagram);
+  if (sending_ == Sending::probe) {
+    listener_.on_probe_datagram(datagram);
+  } else {
+    listener_.on_datagram(datagram);
+  }
   if (inside_ == Inside::nothing) want_work();  // Nobody else would flush it.
 }
 
@@ -233,6 +241,12 @@ void DataTransport::Impl::on_dtls_record(ByteView plaintext) {
 void DataTransport::Impl::on_sctp_packet(ByteView packet) {
   if (silence_ == Silence::total) return;
   (void)dtls_.send(packet);  // Fails only when DTLS is over, which is being told already.
+}
+
+void DataTransport::Impl::on_sctp_probe(ByteView packet) {
+  sending_ = Sending::probe;
+  on_sctp_packet(packet);
+  sending_ = Sending::packet;
 }
 
 void DataTransport::Impl::on_sctp_transmitted(const SctpTransmission& sent) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -16,15 +17,17 @@ namespace sluice::webrtc {
 
 /// What a data transport tells its owner.
 ///
-/// `on_datagram` comes from inside any call, and from the timers of other transports in the process; it may
-/// only take the datagram. `on_work` comes from inside calls of a channel's user. The others come from inside
-/// `process` alone: there the transport may be called, but not destroyed.
+/// `on_datagram` and `on_probe_datagram` come from inside any call, and from the timers of other transports
+/// in the process; they may only take the datagram. `on_work` comes from inside calls of a channel's user.
+/// The others come from inside `process` alone: there the transport may be called, but not destroyed.
 class DataTransportListener {
  public:
   virtual ~DataTransportListener() = default;
   /// One datagram for the peer: append it to the batch, flush when full or when the turn is over. The view
   /// ends with the call.
   virtual void on_datagram(ByteView datagram) = 0;
+  /// The same for a datagram that must be lost rather than cut up on its way.
+  virtual void on_probe_datagram(ByteView datagram) = 0;
   /// Something was done outside of the owner's own calls (a channel's `send`, `listen`, `close`): call
   /// `process` and then flush, in a turn of its own. Told once until the next `process`.
   virtual void on_work() = 0;
@@ -51,8 +54,9 @@ class DataTransport {
   struct Start {
     DtlsRole role;
     Fingerprint remote_fingerprint;
-    Bytes path_mtu = limits::kSctpPathMtu;  ///< The largest SCTP packet on this path.
-    std::uint16_t remote_sctp_port = 5000;  ///< SDP's `a=sctp-port`.
+    Bytes path_mtu = limits::kSctpPathMtu;   ///< The largest SCTP packet that passes for sure.
+    std::vector<Bytes> path_mtu_candidates{};  ///< Larger ones that are worth trying.
+    std::uint16_t remote_sctp_port = 5000;   ///< SDP's `a=sctp-port`.
     Bytes remote_max_message_size =
         limits::kDefaultMaxMessageSize;  ///< SDP's `a=max-message-size`; 0 is no limit.
   };

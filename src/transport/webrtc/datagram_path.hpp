@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/bytes.hpp"
 #include "transport/link.hpp"
@@ -34,6 +35,11 @@ class DatagramPath {
   virtual ~DatagramPath() = default;
   /// Appends a datagram to the batch; it is copied. It goes out with `flush` at the latest.
   virtual void send(ByteView datagram) = 0;
+  /// Sends one datagram now, in a frame of its own all the way: it is lost where it does not fit, or when it
+  /// cannot go out at once.
+  virtual void send_whole(ByteView datagram) = 0;
+  /// The MTU of the link that the datagrams leave by; absent when nothing is known of it.
+  [[nodiscard]] virtual std::optional<Bytes> link_mtu() const = 0;
   /// Sends the batch. What the socket does not take now is kept, within `limits::kPathBacklog`.
   virtual void flush() = 0;
   [[nodiscard]] virtual const transport::Path& info() const = 0;

@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "core/byte_io.hpp"
 #include "core/ensure.hpp"
 #include "core/limits.hpp"
 #include "transport/webrtc/certificate_parts.hpp"
@@ -34,6 +35,28 @@ bool looks_like_dtls(ByteView datagram) {
   if (datagram.size() < kRecordHeader) return false;
   const auto type = std::to_integer<unsigned>(datagram[0]);
   return type >= 20 && type <= 63 && datagram[1] == std::byte{254};
+}
+
+/// What AES-GCM adds to a record: its explicit nonce and its tag (RFC 5288 §3). ChaCha20-Poly1305 has the tag
+/// only.
+constexpr std::size_t kGcmOverhead = 24;
+constexpr std::size_t kChaChaOverhead = 16;
+
+/// Whether a datagram is made of whole records, those of a protected epoch long enough to be one. To be
+/// checked before the library sees it: OpenSSL 3.0 takes a protected record that is too short for its nonce
+/// and tag for an error of its own and ends the connection, which anybody who can forge a datagram could then
+/// do.
+bool holds_whole_records(ByteView datagram, std::size_t overhead) {
+  ByteReader reader{datagram};
+  while (!reader.rest().empty()) {
+    const auto type_and_version = reader.read_bytes(3);
+    const auto epoch = reader.read<std::uint16_t>();
+    const auto sequence = reader.read_bytes(6);
+    const auto length = reader.read<std::uint16_t>();
+    if (!type_and_version || !epoch || !sequence || !length) return false;
+    if (!reader.read_bytes(*length) || (*epoch != 0 && *length < overhead)) return false;
+  }
+  return true;
 }
 
 std::string last_library_error() {
@@ -103,7 +126,8 @@ class DtlsEngine::Impl {
   std::optional<Fingerprint> presented_;  ///< The peer's, when it was not the expected one.
   OpenSslPtr<SSL_CTX> context_;
   OpenSslPtr<SSL> ssl_;
-  ByteView incoming_;  ///< The one datagram that the library may read now.
+  std::size_t overhead_ = kGcmOverhead;  ///< What the agreed cipher adds to a record at least.
+  ByteView incoming_;                    ///< The one datagram that the library may read now.
   std::array<std::byte, limits::kDtlsRecord.count()> plaintext_;
 };
 
@@ -229,8 +253,12 @@ void DtlsEngine::Impl::receive(ByteView datagram) {
   }
   if (state_ == DtlsState::waiting) return keep_early(datagram);
   ++stats_.datagrams_in;
-  incoming_ = datagram;
   const bool expects_records = state_ == DtlsState::connected;
+  if (expects_records && !holds_whole_records(datagram, overhead_)) {
+    ++stats_.undecipherable;
+    return;
+  }
+  incoming_ = datagram;
   if (state_ == DtlsState::connecting) handshake();
   if (state_ == DtlsState::connected && !read_records() && expects_records) ++stats_.undecipherable;
   incoming_ = {};
@@ -241,6 +269,8 @@ void DtlsEngine::Impl::handshake() {
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     state_ = DtlsState::connected;
+    const int cipher = SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(ssl_.get()));
+    overhead_ = cipher == NID_chacha20_poly1305 ? kChaChaOverhead : kGcmOverhead;
     listener_.on_dtls_connected();
     return;
   }

@@ -56,9 +56,9 @@ struct DtlsStats {
 /// socket.
 ///
 /// Owned by one transport, used on one shard. Datagrams go in through `receive` and come out through the
-/// listener, one call each. `send` and `receive` do not allocate once connected. No renegotiation, no SRTP,
-/// no session tickets. The retransmission timers are the library's own and read the system clock; `now` only
-/// places them in time.
+/// listener, one call each. `send` and `receive` do not allocate once connected. No renegotiation, no media
+/// (SRTP is offered, since pion insists on it, and never used), no session tickets. The retransmission timers
+/// are the library's own and read the system clock; `now` only places them in time.
 class DtlsEngine {
  public:
   struct Start {

@@ -1,8 +1,10 @@
 #include "transport/webrtc/fast_path.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -82,6 +84,33 @@ Result<UniqueFd> open_beside(const SelectedSocket& selected) {
   return fd;
 }
 
+/// Whether the kernel may cut a datagram up: everything may be, so that a path which becomes narrower still
+/// passes what is under way, but for probes, which are to find that out.
+enum class Cutting : std::uint8_t { allowed, forbidden };
+
+void set_cutting(int fd, sa_family_t family, Cutting cutting) {
+  const bool allowed = cutting == Cutting::allowed;
+  if (family == AF_INET6) {
+    set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
+  } else {
+    set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, allowed ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE);
+  }
+}
+
+/// The MTU of the link that leads to an address: what the kernel says of a socket that is connected to it.
+std::optional<Bytes> link_mtu_towards(const sockaddr_storage& remote, socklen_t size) {
+  const UniqueFd fd{::socket(remote.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&remote), size) != 0) return std::nullopt;
+  const bool ipv6 = remote.ss_family == AF_INET6;
+  int mtu = 0;
+  socklen_t mtu_size = sizeof mtu;
+  if (::getsockopt(fd.get(), ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_size) !=
+      0) {
+    return std::nullopt;
+  }
+  return Bytes{static_cast<std::uint64_t>(std::max(mtu, 0))};
+}
+
 /// One a thread, since a batch is handled before the next is read: 64 KiB is the most that GRO joins.
 ByteSpan receive_buffer() {
   static thread_local std::array<std::byte, 65536> buffer;
@@ -100,9 +129,12 @@ class FastPath::Impl : public std::enable_shared_from_this<Impl> {
         remote_size_(selected.remote_size),
         receiver_(receiver) {
     info.fast = true;
+    set_cutting(socket_.native_handle(), remote_.ss_family, Cutting::allowed);
   }
 
   void send(ByteView datagram);
+  void send_whole(ByteView datagram);
+  [[nodiscard]] std::optional<Bytes> link_mtu() const { return link_mtu_towards(remote_, remote_size_); }
   void flush();
   void wait_readable();
   void stop();
@@ -136,6 +168,16 @@ void FastPath::Impl::send(ByteView datagram) {
   if (batch_.add(datagram) == DatagramBatch::Added::refused) ++stats.dropped_backlog;
 }
 
+void FastPath::Impl::send_whole(ByteView datagram) {
+  flush();
+  if (waiting_ || datagram.size() > std::numeric_limits<std::uint16_t>::max()) return;
+  set_cutting(socket_.native_handle(), remote_.ss_family, Cutting::forbidden);
+  const auto size = static_cast<std::uint16_t>(datagram.size());
+  ++stats.send_calls;
+  if (send_segments({.bytes = datagram, .segment = size, .count = 1}) >= 0) ++stats.datagrams_sent;
+  set_cutting(socket_.native_handle(), remote_.ss_family, Cutting::allowed);
+}
+
 void FastPath::Impl::flush() {
   while (!batch_.empty() && !waiting_) {
     SegmentRun run = batch_.front_run();
@@ -151,9 +193,9 @@ FastPath::Impl::Sent FastPath::Impl::send_run(const SegmentRun& run) {
     stats.datagrams_sent += run.count;
   } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
     return Sent::later;
-  } else if (run.count > 1 && (errno == EIO || errno == EINVAL)) {
-    // No checksum offload on the way out (EIO), or no GSO for this socket (EINVAL): one at a time from now
-    // on.
+  } else if (run.count > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
+    // No checksum offload on the way out (EIO), no GSO for this socket (EINVAL), or a path that has become
+    // narrower than a segment (EMSGSIZE; EINVAL before Linux 6.2): one at a time from now on.
     observe::log(LogLevel::info, "webrtc",
                  "The kernel does not segment UDP here: sending one datagram a call");
     gso_ = false;
@@ -270,6 +312,12 @@ FastPath::~FastPath() {
 
 void FastPath::send(ByteView datagram) {
   impl_->send(datagram);
+}
+void FastPath::send_whole(ByteView datagram) {
+  impl_->send_whole(datagram);
+}
+std::optional<Bytes> FastPath::link_mtu() const {
+  return impl_->link_mtu();
 }
 void FastPath::flush() {
   impl_->flush();

@@ -30,6 +30,8 @@ class FastPath final : public DatagramPath {
   ~FastPath() override;
 
   void send(ByteView datagram) override;
+  void send_whole(ByteView datagram) override;
+  [[nodiscard]] std::optional<Bytes> link_mtu() const override;
   void flush() override;
   [[nodiscard]] const transport::Path& info() const override;
   [[nodiscard]] const PathStats& stats() const override;

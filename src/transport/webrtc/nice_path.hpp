@@ -16,6 +16,10 @@ class NicePath final : public DatagramPath {
     if (batch_.add(datagram) == DatagramBatch::Added::refused) ++stats_.dropped_backlog;
   }
 
+  /// The library does not say how its datagrams travel, so none is promised to.
+  void send_whole(ByteView /*datagram*/) override {}
+  [[nodiscard]] std::optional<Bytes> link_mtu() const override { return std::nullopt; }
+
   /// What the library does not take waits for the next flush, which comes with the next tick at the latest.
   void flush() override {
     if (batch_.empty()) return;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -34,14 +35,16 @@ struct SctpTransmission {
 
 /// What an association tells its owner.
 ///
-/// `on_sctp_packet` and `on_sctp_transmitted` come from inside any call of the association's, and from the
-/// stack's timers; their receiver may not call the association. All others come from inside `process` alone;
-/// there the association may be called, but not destroyed.
+/// `on_sctp_packet`, `on_sctp_probe` and `on_sctp_transmitted` come from inside any call of the
+/// association's, and from the stack's timers; their receiver may not call the association. All others come
+/// from inside `process` alone; there the association may be called, but not destroyed.
 class SctpListener {
  public:
   virtual ~SctpListener() = default;
   /// One whole packet for the peer, its checksum filled in. The view ends with the call.
   virtual void on_sctp_packet(ByteView packet) = 0;
+  /// The same for a packet that tries whether its size passes: it must be lost rather than cut up on its way.
+  virtual void on_sctp_probe(ByteView packet) = 0;
   /// Payload left for the network for the first time; resent payload is not told again.
   virtual void on_sctp_transmitted(const SctpTransmission& sent) = 0;
 
@@ -64,7 +67,8 @@ class SctpListener {
 struct SctpOptions {
   std::uint16_t local_port = 5000;  ///< The port that everyone's SDP names (RFC 8841 §5.1).
   std::uint16_t remote_port = 5000;
-  Bytes path_mtu = limits::kSctpPathMtu;  ///< The largest packet.
+  Bytes path_mtu = limits::kSctpPathMtu;   ///< The largest packet that passes for sure.
+  std::vector<Bytes> path_mtu_candidates{};  ///< Larger ones that are worth trying, ascending (`PathMtu`).
   Bytes send_buffer = limits::kSctpBuffer;
   Bytes receive_buffer = limits::kSctpBuffer;
   Bytes max_receive_message = limits::kMaxReceiveMessage;  ///< A longer one ends the association.
@@ -73,7 +77,8 @@ struct SctpOptions {
 struct SctpStats {
   std::optional<Duration> round_trip;  ///< Smoothed; absent before it was measured.
   Bytes congestion_window;
-  Bytes unsent;  ///< Accepted by `send`, not yet on its way.
+  Bytes path_mtu;  ///< The largest packet at this time.
+  Bytes unsent;    ///< Accepted by `send`, not yet on its way.
   std::uint64_t packets_in = 0;
   std::uint64_t packets_out = 0;
   std::uint64_t bad_checksums = 0;  ///< Packets dropped for it.

@@ -110,5 +110,59 @@ TEST(SctpChecksum, IsInvalidForLessThanAHeader) {
   EXPECT_FALSE(has_valid_checksum(ByteBuffer(11)));
 }
 
+ByteBuffer answer_to(ByteBuffer probe) {
+  probe[kSctpHeader] = std::byte{5};   // The peer turns HEARTBEAT into HEARTBEAT ACK (RFC 9260 §8.3),
+  probe.resize(kSctpHeader + 4 + 12);  // and does not send the padding back.
+  return probe;
+}
+
+TEST(PathProbe, HasTheSizeThatItTriesAndIsKnownByItsAnswer) {
+  const ByteBuffer header = packet_of({});
+  for (const std::uint64_t size : {64, 1432, 8932, 65532}) {
+    const ByteBuffer probe = make_path_probe(header, Bytes{size});
+    EXPECT_EQ(probe.size(), size);
+    EXPECT_TRUE(has_valid_checksum(probe));
+    EXPECT_EQ(answered_path_probe(probe), std::nullopt);
+    EXPECT_EQ(answered_path_probe(answer_to(probe)), Bytes{size});
+    ByteBuffer bundled = packet_of({{.type = 0, .payload = 7}});
+    const ByteBuffer answer = answer_to(probe);
+    bundled.insert(bundled.end(), answer.begin() + kSctpHeader, answer.end());
+    EXPECT_EQ(answered_path_probe(bundled), Bytes{size});
+  }
+}
+
+TEST(PathProbe, IsNotAnsweredByOtherHeartbeats) {
+  ByteBuffer answer = answer_to(make_path_probe(packet_of({}), Bytes{1432}));
+  answer[kSctpHeader + 8] ^= std::byte{1};
+  EXPECT_EQ(answered_path_probe(answer), std::nullopt);
+  answer.pop_back();
+  EXPECT_EQ(answered_path_probe(answer), std::nullopt);
+}
+
+TEST(SplitPacket, KeepsEveryChunkInItsOrderWithinTheLimit) {
+  rc::check([] {
+    const auto payloads =
+        *rc::gen::container<std::vector<std::uint16_t>>(rc::gen::inRange<std::uint16_t>(0, 500));
+    const auto largest = *rc::gen::inRange<std::size_t>(200, 1500);
+    ByteBuffer packet = packet_of({});
+    for (std::uint32_t i = 0; i < payloads.size(); ++i) {
+      const ByteBuffer chunk = packet_of({{.type = 0, .tsn = i, .payload = payloads[i]}});
+      packet.insert(packet.end(), chunk.begin() + kSctpHeader, chunk.end());
+    }
+    std::uint32_t tsn = 0;
+    for (const ByteBuffer& part : split_packet(packet, Bytes{largest})) {
+      int chunks = 0;
+      for_each_chunk(part, [&](ByteView chunk) {
+        RC_ASSERT(chunk.size() == 16U + payloads[tsn]);
+        RC_ASSERT(ByteReader{chunk.subspan(4)}.read<std::uint32_t>() == tsn);
+        ++tsn;
+        ++chunks;
+      });
+      RC_ASSERT(part.size() <= largest || chunks == 1);
+    }
+    RC_ASSERT(tsn == payloads.size());
+  });
+}
+
 }  // namespace
 }  // namespace sluice::webrtc

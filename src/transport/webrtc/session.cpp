@@ -10,6 +10,7 @@
 #include "observe/log.hpp"
 #include "transport/webrtc/fast_path.hpp"
 #include "transport/webrtc/nice_path.hpp"
+#include "transport/webrtc/path_mtu.hpp"
 
 namespace sluice::webrtc {
 
@@ -189,11 +190,14 @@ void Session::start_transport() {
   if (!remote_ || std::exchange(started_, true)) return;
   const TimePoint now = Clock::now();
   const bool unlimited = remote_->max_message_size == Bytes::max();
-  const bool ipv6 = last_path_.remote.starts_with('[');
+  const auto version = last_path_.remote.starts_with('[') ? IpVersion::v6 : IpVersion::v4;
+  const Bytes base = version == IpVersion::v6 ? limits::kSctpPathMtu : limits::kSctpPathMtuIPv4;
+  const Bytes link_mtu = path_->link_mtu().value_or(Bytes{});
   in_turn_ = true;
   transport_.start({.role = *dtls_role_,
                     .remote_fingerprint = remote_->fingerprint,
-                    .path_mtu = ipv6 ? limits::kSctpPathMtu : limits::kSctpPathMtuIPv4,
+                    .path_mtu = base,
+                    .path_mtu_candidates = path_mtu_candidates(link_mtu, version),
                     .remote_sctp_port = remote_->sctp_port,
                     .remote_max_message_size = unlimited ? Bytes{} : remote_->max_message_size},
                    now);
@@ -230,6 +234,10 @@ void Session::finish_turn(TimePoint now) {
 void Session::on_datagram(ByteView datagram) {
   if (path_) path_->send(datagram);
   if (!in_turn_) post_turn();
+}
+
+void Session::on_probe_datagram(ByteView datagram) {
+  if (path_) path_->send_whole(datagram);
 }
 
 void Session::on_work() {

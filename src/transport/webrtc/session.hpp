@@ -59,6 +59,7 @@ class Session final : public ChannelOwner,
   void on_path_datagram(ByteView datagram) override;
   void on_path_batch_end() override;
   void on_datagram(ByteView datagram) override;
+  void on_probe_datagram(ByteView datagram) override;
   void on_work() override;
   void on_secure() override;
   void on_channel(std::unique_ptr<DataChannel> channel) override;

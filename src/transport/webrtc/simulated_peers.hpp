@@ -103,6 +103,7 @@ class Peer final : DataTransportListener {
 
  private:
   void on_datagram(ByteView datagram) override { out_.send(datagram, clock_.now()); }
+  void on_probe_datagram(ByteView datagram) override { out_.send(datagram, clock_.now()); }
   void on_work() override { work_ = true; }
   void on_secure() override { ++secured; }
   void on_channel(std::unique_ptr<DataChannel> opened) override;

@@ -25,6 +25,10 @@ constexpr std::uint16_t kMaxErrors = 200;
 /// INITs before the library gives up; at most 2 s apart, so that the silence is noticed first here too.
 constexpr std::uint16_t kMaxInits = 30;
 
+/// How much longer chunks become than SCTP_MAXSEG says: the library adds an IPv6 header to it and takes an
+/// IPv4 header off when it cuts.
+constexpr std::size_t kMaxSegExcess = 20;
+
 template <typename Milliseconds>
 constexpr std::uint32_t as_ms(Milliseconds duration) {
   return static_cast<std::uint32_t>(duration_cast<milliseconds>(duration).count());
@@ -58,7 +62,8 @@ UsrsctpAssociation::UsrsctpAssociation(SctpListener& listener, const SctpOptions
       options_(options),
       stack_(UsrsctpStack::acquire()),
       address_(stack_->add(*this)),
-      message_(options.max_receive_message.count() + kReadMargin) {}
+      message_(options.max_receive_message.count() + kReadMargin),
+      path_mtu_(options.path_mtu, options.path_mtu_candidates) {}
 
 UsrsctpAssociation::~UsrsctpAssociation() {
   close_socket();
@@ -68,6 +73,9 @@ UsrsctpAssociation::~UsrsctpAssociation() {
 Status UsrsctpAssociation::start() {
   ENSURE(socket_ == nullptr);
   if (Status opened = open_socket(); !opened) return opened;
+  // Counted in packets, for all associations that begin from now on.
+  usrsctp_sysctl_set_sctp_initial_cwnd(
+      static_cast<std::uint32_t>(limits::kSctpInitialWindow.count() / largest_path_mtu().count()));
   sockaddr_conn local = make_address(address_, options_.local_port);
   if (usrsctp_bind(socket_, reinterpret_cast<sockaddr*>(&local), sizeof local) != 0)
     return fail_with_errno("bind");
@@ -76,7 +84,7 @@ Status UsrsctpAssociation::start() {
       errno != EINPROGRESS) {
     return fail_with_errno("connect");
   }
-  return configure_path(PathOf::association);
+  return configure_path(PathOf::association, largest_path_mtu());
 }
 
 Status UsrsctpAssociation::open_socket() {
@@ -123,7 +131,8 @@ Status UsrsctpAssociation::configure() {
       sctp(SCTP_INITMSG, init, "INIT"),
       sctp(SCTP_RTOINFO, rto, "retransmission timeouts"),
       sctp(SCTP_ASSOCINFO, association, "association errors"),
-      configure_path(PathOf::socket),
+      configure_path(PathOf::socket, largest_path_mtu()),
+      limit_chunks(options_.path_mtu),
   };
   for (const Status& result : results) {
     if (!result) return result;
@@ -137,11 +146,10 @@ Status UsrsctpAssociation::configure() {
 
 /// The socket's defaults, and once there is an association the same again for its one path, since the library
 /// gives a new path an MTU of its own.
-Status UsrsctpAssociation::configure_path(PathOf which) {
+Status UsrsctpAssociation::configure_path(PathOf which, Bytes mtu) {
   sctp_paddrparams path{};
   path.spp_flags = SPP_PMTUD_DISABLE | SPP_HB_ENABLE;
-  path.spp_pathmtu =
-      static_cast<std::uint32_t>(options_.path_mtu.count() - kSctpHeader);  // As the library counts.
+  path.spp_pathmtu = static_cast<std::uint32_t>(mtu.count() - kSctpHeader);  // As the library counts.
   path.spp_hbinterval = as_ms(limits::kSctpHeartbeat);
   path.spp_pathmaxrxt = kMaxErrors;
   if (which == PathOf::association) {
@@ -149,6 +157,20 @@ Status UsrsctpAssociation::configure_path(PathOf which) {
     std::memcpy(&path.spp_address, &remote, sizeof remote);
   }
   return set_option(IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, path, "path parameters");
+}
+
+/// Chunks are cut for packets of this size, or for the path's.
+Status UsrsctpAssociation::limit_chunks(std::optional<Bytes> packet) {
+  const sctp_assoc_value payload{
+      .assoc_id = SCTP_FUTURE_ASSOC,
+      .assoc_value =
+          packet ? static_cast<std::uint32_t>(packet->count() - kSctpHeader - kSctpDataHeader - kMaxSegExcess)
+                 : 0};
+  return set_option(IPPROTO_SCTP, SCTP_MAXSEG, payload, "chunk size");
+}
+
+Bytes UsrsctpAssociation::largest_path_mtu() const {
+  return options_.path_mtu_candidates.empty() ? options_.path_mtu : options_.path_mtu_candidates.back();
 }
 
 void UsrsctpAssociation::receive(ByteView packet) {
@@ -159,6 +181,9 @@ void UsrsctpAssociation::receive(ByteView packet) {
     return;
   }
   heard_ = true;
+  if (path_mtu_.waiting()) {
+    if (const auto size = answered_path_probe(packet)) path_mtu_.on_answer(*size);
+  }
   usrsctp_conninput(address_, packet.data(), packet.size(), 0);
 }
 
@@ -169,6 +194,14 @@ void UsrsctpAssociation::on_packet(ByteSpan packet) {
     unsent_ -= sent.payload;
     listener_.on_sctp_transmitted(sent);
   });
+  std::ranges::copy(packet.first(kSctpHeader), header_.begin());
+  if (!path_mtu_.settled() && size_of(packet) > path_mtu_.proven()) {
+    for (ByteBuffer& part : split_packet(packet, path_mtu_.proven())) {
+      fill_checksum(part);
+      listener_.on_sctp_packet(part);
+    }
+    return;
+  }
   fill_checksum(packet);
   listener_.on_sctp_packet(packet);
 }
@@ -184,10 +217,24 @@ void UsrsctpAssociation::process(TimePoint now) {
     drain();
   }
   if (state_ != State::over) watch_silence(now);
+  if (state_ == State::established) probe_path(now);
   if (state_ == State::established && blocked_ && (usrsctp_get_events(socket_) & SCTP_EVENT_WRITE) != 0) {
     blocked_ = false;
     listener_.on_sctp_writable();
   }
+}
+
+void UsrsctpAssociation::probe_path(TimePoint now) {
+  path_mtu_.start(now);
+  for (const Bytes size : path_mtu_.due(now)) listener_.on_sctp_probe(make_path_probe(header_, size));
+  if (path_mtu_.settled() && path_mtu_.proven() != applied_path_mtu_) apply_path_mtu();
+}
+
+/// Fails only when the association is on its way out, and then does not matter.
+void UsrsctpAssociation::apply_path_mtu() {
+  applied_path_mtu_ = path_mtu_.proven();
+  (void)configure_path(PathOf::association, applied_path_mtu_);
+  (void)limit_chunks(std::nullopt);
 }
 
 void UsrsctpAssociation::watch_silence(TimePoint now) {
@@ -339,6 +386,7 @@ SctpStats UsrsctpAssociation::stats() const {
   SctpStats out = stats_;
   out.unsent = unsent_;
   out.retransmitted = meter_.retransmitted();
+  out.path_mtu = path_mtu_.proven();
   if (state_ != State::established) return out;
   sctp_status status{};
   socklen_t size = sizeof status;

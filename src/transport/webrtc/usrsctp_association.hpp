@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
+#include "transport/webrtc/path_mtu.hpp"
 #include "transport/webrtc/sctp.hpp"
 #include "transport/webrtc/sctp_packet.hpp"
 #include "transport/webrtc/usrsctp_stack.hpp"
@@ -17,6 +19,10 @@ namespace sluice::webrtc {
 /// since it may not be called from them. A peer from which nothing has come for `limits::kSctpSilence` is
 /// gone: this rule is ours and the library's own error counters are set too high to matter, because they mix
 /// heartbeats with data and cannot promise both to survive a short outage and to notice a long one.
+///
+/// The size of packets is ours too. The library can only ever lower the MTU of a path, so it is told the
+/// largest candidate from the start; until `PathMtu` has settled its chunks are kept as small as the base
+/// allows and its packets are split between chunks.
 class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
  public:
   /// The listener outlives the association.
@@ -43,7 +49,8 @@ class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
   Status open_socket();
   Status configure();
   enum class PathOf : std::uint8_t { socket, association };
-  Status configure_path(PathOf which);
+  Status configure_path(PathOf which, Bytes mtu);
+  Status limit_chunks(std::optional<Bytes> packet);
   template <typename T>
   Status set_option(int level, int name, const T& value, const char* what);
 
@@ -53,6 +60,9 @@ class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
   void on_association_change(ByteView bytes);
   void on_stream_reset(ByteView bytes);
   void watch_silence(TimePoint now);
+  void probe_path(TimePoint now);
+  void apply_path_mtu();
+  [[nodiscard]] Bytes largest_path_mtu() const;
   void end(Error reason);
   void close_socket();
 
@@ -70,6 +80,9 @@ class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
   ByteBuffer message_;            ///< Room for the longest message and one notification.
   std::size_t message_size_ = 0;  ///< How much of an unfinished message is in it.
   TransmitMeter meter_;
+  PathMtu path_mtu_;
+  Bytes applied_path_mtu_;                       ///< What the library was told since the search for it ended.
+  std::array<std::byte, kSctpHeader> header_{};  ///< Of the packet that went out last.
   Bytes unsent_;
   SctpStats stats_;
 };

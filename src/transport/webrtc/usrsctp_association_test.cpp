@@ -26,6 +26,7 @@ class Side final : public SctpListener {
     EXPECT_TRUE(has_valid_checksum(packet));
     out.push_back(to_buffer(packet));
   }
+  void on_sctp_probe(ByteView packet) override { on_sctp_packet(packet); }
   void on_sctp_transmitted(const SctpTransmission& sent) override { transmitted += sent.payload; }
   void on_sctp_established() override { ++established; }
   void on_sctp_message(const SctpMessage& message) override {
@@ -48,8 +49,10 @@ class Side final : public SctpListener {
     return association.send({.stream = stream, .ppid = 53, .payload = as_bytes(text)});
   }
 
+  explicit Side(const SctpOptions& options) : association(*this, options) {}
+
   std::deque<ByteBuffer> out;
-  UsrsctpAssociation association{*this, {}};
+  UsrsctpAssociation association;
   int established = 0;
   int writable = 0;
   std::size_t pause_at = 0;
@@ -65,6 +68,8 @@ class Side final : public SctpListener {
 /// Two associations that hand each other their packets, every simulated millisecond.
 class Association : public testing::Test {
  protected:
+  explicit Association(const SctpOptions& options = {}) : a_(options), b_(options) {}
+
   void connect() {
     ASSERT_TRUE(a_.association.start().has_value());
     ASSERT_TRUE(b_.association.start().has_value());
@@ -216,6 +221,86 @@ TEST_F(Association, OutlivesPacketsThatMakeNoSense) {
     run(5);
   }
   SUCCEED() << "whether the association survived is up to what was hit";
+}
+
+/// A path of which more is hoped for than the base.
+class WidePath : public Association {
+ protected:
+  WidePath() : Association({.path_mtu = 1200_B, .path_mtu_candidates = {1352_B, 1432_B, 8932_B}}) {
+    meddle = [this](ByteBuffer& packet) {
+      if (size_of(packet) > passes_ && (cut_ == Cut::nothing || is_probe(packet))) return packet.clear();
+      if (!is_probe(packet)) largest_ = std::max(largest_, size_of(packet));
+    };
+  }
+  static bool is_probe(ByteView packet) {
+    return packet.size() > kSctpHeader && packet[kSctpHeader] == std::byte{4};
+  }
+
+  void settle() {
+    ASSERT_TRUE(run_until([&] { return a_.association.stats().path_mtu == expected_; }));
+    run(1000);
+    largest_ = {};
+  }
+  void exchange(int messages) {
+    const std::size_t before = b_.messages.size();
+    for (int i = 0; i < messages; ++i) ASSERT_EQ(a_.send(numbered_message(i, 16'384)), SctpSend::accepted);
+    ASSERT_TRUE(run_until([&] { return b_.messages.size() == before + static_cast<std::size_t>(messages); }));
+  }
+
+  enum class Cut : std::uint8_t { nothing, data };
+  Cut cut_ =
+      Cut::nothing;  ///< Whether the network cuts up what is too large, as it does with all but probes.
+  Bytes passes_{65'535};
+  Bytes expected_{8932};
+  Bytes largest_;
+};
+
+TEST_F(WidePath, KeepsToTheBaseUntilMoreWasShownToPass) {
+  passes_ = 1200_B;
+  connect();
+  exchange(50);
+  EXPECT_LE(largest_, 1200_B);
+  EXPECT_GT(largest_, 1100_B);
+  EXPECT_EQ(a_.association.stats().retransmitted, 0_B);
+}
+
+TEST_F(WidePath, UsesTheLargestSizeThatPasses) {
+  passes_ = expected_ = 1432_B;
+  connect();
+  settle();
+  exchange(50);
+  EXPECT_LE(largest_, 1432_B);
+  EXPECT_GT(largest_, 1352_B);
+  EXPECT_EQ(a_.association.stats().retransmitted, 0_B);
+}
+
+TEST_F(WidePath, NeedsTwoPacketsForAMessageWhereJumboFramesPass) {
+  connect();
+  settle();
+  const std::uint64_t before = a_.association.stats().packets_out;
+  exchange(50);
+  EXPECT_EQ(a_.association.stats().packets_out - before, 100U);
+  EXPECT_EQ(largest_, 8932_B);
+}
+
+TEST_F(WidePath, GoesBackToTheBaseWhenThePathBecomesNarrower) {
+  connect();
+  settle();
+  passes_ = 1300_B;
+  cut_ = Cut::data;
+  exchange(10);
+  expected_ = 1200_B;
+  settle();
+  exchange(10);
+  EXPECT_LE(largest_, 1200_B);
+}
+
+TEST_F(WidePath, StaysWhereItIsAsLongAsProbesAreAnswered) {
+  connect();
+  settle();
+  run(60'000);
+  EXPECT_EQ(a_.association.stats().path_mtu, 8932_B);
+  EXPECT_THAT(a_.ended, IsEmpty());
 }
 
 }  // namespace

@@ -29,8 +29,6 @@ constexpr int kFinishRounds = 100;
 /// Segments that one acknowledgement may release at once; more overruns socket buffers on the way, less
 /// starves (measured together with the initial window).
 constexpr std::uint32_t kBurst = 10;
-/// Segments before the first acknowledgement (RFC 6928 has 10).
-constexpr std::uint32_t kInitialWindow = 16;
 /// Chunks in a send or receive queue: 4 MiB of full segments five times over, bounding small messages
 /// instead.
 constexpr std::uint32_t kMaxChunks = 20480;
@@ -42,7 +40,6 @@ void configure() {
   usrsctp_sysctl_set_sctp_auth_enable(0);
   usrsctp_sysctl_set_sctp_pr_enable(1);  // RFC 8831 §5 requires it to be offered.
   usrsctp_sysctl_set_sctp_max_chunks_on_queue(kMaxChunks);
-  usrsctp_sysctl_set_sctp_initial_cwnd(kInitialWindow);
   usrsctp_sysctl_set_sctp_max_burst_default(kBurst);
   usrsctp_sysctl_set_sctp_fr_max_burst_default(kBurst);
   // A SACK for every second packet or after 20 ms.
