@@ -160,6 +160,7 @@ def test_a_killed_forward_is_noticed_and_everything_of_it_is_freed(crew):
     for connection in connections:
         connection.sendall(b"x")
         assert connection.recv(1) == b"x"
+    host.wait_event("stats", streams=len(connections))
 
     killed_at = time.monotonic()
     forward.signal(signal.SIGKILL)

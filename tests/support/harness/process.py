@@ -61,13 +61,19 @@ class Process:
             self._open_pipes -= 1
             self._changed.notify_all()
 
-    def wait_event(self, event, timeout=PATIENCE, where=None, **fields):
+    def wait_event(self, event, timeout=PATIENCE, where=None, fresh=None, **fields):
         """The next event of that name, not yet returned, whose fields have these values and that `where` accepts.
 
-        Events of that name which do not match are passed over. Raises Ended when the program ends without one.
+        Events of that name which do not match are passed over. `fresh` passes over those that were there before this
+        call as well; it is the default for `stats`, which tell a state that the caller has just changed, where other
+        events tell of something that happened. Raises Ended when the program ends without one.
         """
         deadline = time.monotonic() + timeout
+        if fresh is None:
+            fresh = event == "stats"
         with self._changed:
+            if fresh:
+                self._returned[event] = len(self.events)
             while True:
                 for index in range(self._returned.get(event, 0), len(self.events)):
                     found = self.events[index]
