@@ -1,6 +1,7 @@
 #include "cli/app.hpp"
 
 #include <algorithm>
+#include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -63,7 +64,7 @@ ExitCode run(std::span<const std::string> arguments) {
       {.level = observe::parse_log_level(level_name).level,
        .format = json ? observe::LogConfig::Format::json : observe::LogConfig::Format::text});
   Reporter reporter{{.format = json ? Reporter::Format::json : Reporter::Format::text,
-                     .out = chosen.stdout_is_data ? stderr : stdout}};
+                     .out = chosen.stdout_is_data ? STDERR_FILENO : STDOUT_FILENO}};
   return chosen.run(reporter);
 }
 

@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <system_error>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -21,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kLongestLine = 64 * 1024;
 constexpr auto kReapPoll = 5ms;
+constexpr int kNone = -1;  // a descriptor that poll(2) passes over
 
 std::string system_message(int error) {
   return std::system_category().message(error);
@@ -84,12 +84,12 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
       pending_(std::move(other.pending_)) {}
 
 ChildProcess::~ChildProcess() {
-  if (pid_ != -1) stop(0ms);
-  if (output_ != -1) ::close(output_);
+  if (pid_ != -1) stop({.patience = 0ms});
+  close_output();
 }
 
-Result<std::string> ChildProcess::read_line(std::chrono::milliseconds patience) {
-  const auto deadline = steady_clock::now() + patience;
+Result<std::string> ChildProcess::read_line(const Waiting& waiting) {
+  const auto deadline = steady_clock::now() + waiting.patience;
   while (true) {
     if (const std::size_t end = pending_.find('\n'); end != std::string::npos) {
       std::string line = pending_.substr(0, end);
@@ -97,21 +97,16 @@ Result<std::string> ChildProcess::read_line(std::chrono::milliseconds patience) 
       return line;
     }
     if (pending_.size() > kLongestLine) return fail(Errc::limit_exceeded, "a line of output has no end");
+    if (output_ == -1) return fail(Errc::closed, "it ended");
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
-    pollfd ready{.fd = output_, .events = POLLIN, .revents = 0};
-    if (left <= 0ms || ::poll(&ready, 1, static_cast<int>(left.count())) == 0) {
-      return fail(Errc::timed_out, "no output in time");
-    }
-    std::array<char, 4096> chunk;
-    const ssize_t got = ::read(output_, chunk.data(), chunk.size());
-    if (got == 0) return fail(Errc::closed, "it ended");
-    if (got > 0) pending_.append(chunk.data(), static_cast<std::size_t>(got));
-    if (got < 0 && errno != EINTR) return fail(Errc::io, system_message(errno));
+    if (left <= 0ms) return fail(Errc::timed_out, "no output in time");
+    if (!readable(output_, left, waiting)) continue;
+    if (auto taken = take_output(); !taken) return fail(std::move(taken.error()));
   }
 }
 
-Result<ChildProcess::Usage> ChildProcess::wait(std::chrono::milliseconds patience) {
-  const auto deadline = steady_clock::now() + patience;
+Result<ChildProcess::Usage> ChildProcess::wait(const Waiting& waiting) {
+  const auto deadline = steady_clock::now() + waiting.patience;
   while (true) {
     int status = 0;
     rusage spent{};
@@ -120,19 +115,50 @@ Result<ChildProcess::Usage> ChildProcess::wait(std::chrono::milliseconds patienc
       return usage_of(status, spent);
     }
     if (steady_clock::now() >= deadline) return fail(Errc::timed_out, "it still runs");
-    std::this_thread::sleep_for(kReapPoll);
+    readable(kNone, kReapPoll, waiting);
   }
 }
 
-ChildProcess::Usage ChildProcess::stop(std::chrono::milliseconds patience) {
+ChildProcess::Usage ChildProcess::stop(const Waiting& waiting) {
   ::kill(pid_, SIGINT);
-  if (auto ended = wait(patience)) return *ended;
+  if (auto ended = wait(waiting)) return *ended;
   ::kill(pid_, SIGKILL);
   int status = 0;
   rusage spent{};
   ::wait4(pid_, &status, 0, &spent);
   pid_ = -1;
   return usage_of(status, spent);
+}
+
+/// Whether that descriptor can be read within the limit; empties the drained ones by the way, and may come
+/// back early for them.
+bool ChildProcess::readable(int descriptor, std::chrono::milliseconds limit, const Waiting& waiting) {
+  std::vector<pollfd> watched{{.fd = descriptor, .events = POLLIN, .revents = 0}};
+  for (const ChildProcess* child : waiting.drained)
+    watched.push_back({.fd = child->output_, .events = POLLIN, .revents = 0});
+  if (::poll(watched.data(), watched.size(), static_cast<int>(limit.count())) <= 0) return false;
+  for (std::size_t i = 0; i < waiting.drained.size(); ++i) {
+    if (watched[i + 1].revents != 0) waiting.drained[i]->discard_output();
+  }
+  return watched.front().revents != 0;
+}
+
+Status ChildProcess::take_output() {
+  std::array<char, 4096> chunk;
+  const ssize_t got = ::read(output_, chunk.data(), chunk.size());
+  if (got < 0 && errno != EINTR) return fail(Errc::io, system_message(errno));
+  if (got == 0) close_output();
+  if (got > 0) pending_.append(chunk.data(), static_cast<std::size_t>(got));
+  return {};
+}
+
+void ChildProcess::discard_output() {
+  if (!take_output()) close_output();
+  pending_.clear();
+}
+
+void ChildProcess::close_output() {
+  if (output_ != -1) ::close(std::exchange(output_, -1));
 }
 
 }  // namespace sluice::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -16,6 +17,13 @@ namespace sluice::cli {
 /// this process dies first (PR_SET_PDEATHSIG).
 class ChildProcess {
  public:
+  /// How long to wait for one, and what to do meanwhile.
+  struct Waiting {
+    std::chrono::milliseconds patience;
+    /// Other ones, whose output is read and thrown away: a process that writes into a full pipe stands still.
+    std::span<ChildProcess* const> drained{};
+  };
+
   /// What it cost: user and system time, and the largest resident set.
   struct Usage {
     std::chrono::microseconds cpu{};
@@ -34,19 +42,24 @@ class ChildProcess {
 
   /// The next line of its output, without the line end. `closed` when it ended, `timed_out`; a line longer
   /// than 64 KiB is `limit_exceeded`.
-  [[nodiscard]] Result<std::string> read_line(std::chrono::milliseconds patience);
+  [[nodiscard]] Result<std::string> read_line(const Waiting& waiting);
 
-  /// Asks it to end (SIGINT), waits up to `patience`, then kills it.
-  Usage stop(std::chrono::milliseconds patience);
+  /// Waits for it to end by itself; `timed_out`.
+  [[nodiscard]] Result<Usage> wait(const Waiting& waiting);
 
-  /// Waits up to `patience` for it to end by itself; `timed_out`.
-  [[nodiscard]] Result<Usage> wait(std::chrono::milliseconds patience);
+  /// Asks it to end (SIGINT), waits, then kills it.
+  Usage stop(const Waiting& waiting);
 
  private:
   ChildProcess(pid_t pid, int output) : pid_(pid), output_(output) {}
 
-  pid_t pid_ = -1;  ///< -1 once reaped.
-  int output_ = -1;
+  static bool readable(int descriptor, std::chrono::milliseconds limit, const Waiting& waiting);
+  Status take_output();
+  void discard_output();
+  void close_output();
+
+  pid_t pid_ = -1;   ///< -1 once reaped.
+  int output_ = -1;  ///< -1 once it has ended.
   std::string pending_;
 };
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
-#include <random>
+#include <span>
 #include <system_error>
 
 #include <boost/json/parse.hpp>
@@ -63,7 +63,7 @@ Status write_random_file(const std::filesystem::path& path, Bytes size) {
 /// The next event of that name; an `error` event from the process becomes the error.
 Result<json::object> wait_event(ChildProcess& process, std::string_view name) {
   while (true) {
-    auto line = process.read_line(kStartPatience);
+    auto line = process.read_line({.patience = kStartPatience});
     if (!line) return fail(std::move(line.error()).as_cause_of(Errc::io, fmt::format("no '{}' event", name)));
     std::error_code error;
     const json::value parsed = json::parse(*line, error);
@@ -83,12 +83,15 @@ Result<std::string> text_field(const json::object& event, std::string_view key) 
   return std::string{value->as_string()};
 }
 
+/// Processes whose output nobody wants any more.
+using Drained = std::span<ChildProcess* const>;
+
 /// Runs a program to its end and returns its first line of output.
-Result<std::string> output_of(const std::vector<std::string>& arguments) {
+Result<std::string> output_of(const std::vector<std::string>& arguments, Drained drained) {
   auto process = ChildProcess::start(arguments);
   if (!process) return fail(process.error());
-  auto line = process->read_line(kFetchPatience);
-  const auto usage = process->wait(kStopPatience);
+  auto line = process->read_line({.patience = kFetchPatience, .drained = drained});
+  const auto usage = process->wait({.patience = kStopPatience, .drained = drained});
   if (!usage) return fail(usage.error());
   if (usage->exit_status != 0) {
     return fail(Errc::io,
@@ -97,15 +100,15 @@ Result<std::string> output_of(const std::vector<std::string>& arguments) {
   return line;
 }
 
-Result<std::string> sha256_of(const std::filesystem::path& path) {
-  auto line = output_of({"sha256sum", path.string()});
+Result<std::string> sha256_of(const std::filesystem::path& path, Drained drained) {
+  auto line = output_of({"sha256sum", path.string()}, drained);
   if (!line) return line;
   return line->substr(0, line->find(' '));
 }
 
 /// python3's own HTTP server says on which port it serves: "... port 41234 (http://...".
 Result<std::string> port_of_http_server(ChildProcess& server) {
-  auto line = server.read_line(kStartPatience);
+  auto line = server.read_line({.patience = kStartPatience});
   if (!line) return line;
   constexpr std::string_view kMark = " port ";
   const std::size_t at = line->find(kMark);
@@ -182,19 +185,22 @@ Status demonstrate(const DemoArguments& arguments, Reporter& reporter) {
   reporter.event("forward", {{"port", port}},
                  {fmt::format("$ sluice forward {} {}", *code, port), fmt::format("$ curl {}", address)});
 
+  const std::array talkers = {&*host, &*forward};
   const auto speed = output_of({"curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--output",
-                                fetched.string(), "--write-out", "%{speed_download}\n", address});
+                                fetched.string(), "--write-out", "%{speed_download}\n", address},
+                               talkers);
   if (!speed) return fail(speed.error());
-  const auto sent_digest = sha256_of(original);
-  const auto received_digest = sha256_of(fetched);
+  const auto sent_digest = sha256_of(original, talkers);
+  const auto received_digest = sha256_of(fetched, talkers);
   if (!sent_digest || !received_digest) return fail((sent_digest ? received_digest : sent_digest).error());
   if (*sent_digest != *received_digest) {
     return fail(Errc::malformed,
                 fmt::format("SHA-256 differs: {} was sent, {} came", *sent_digest, *received_digest));
   }
 
-  const std::array costs = {Cost{"forward", forward->stop(kStopPatience)},
-                            Cost{"host", host->stop(kStopPatience)}, Cost{"hub", hub->stop(kStopPatience)}};
+  const std::array costs = {Cost{"forward", forward->stop({.patience = kStopPatience})},
+                            Cost{"host", host->stop({.patience = kStopPatience})},
+                            Cost{"hub", hub->stop({.patience = kStopPatience})}};
   report(reporter, arguments, *connected, std::stod(*speed), *sent_digest, costs);
   for (const Cost& cost : costs) {
     if (cost.usage.exit_status != 0) {

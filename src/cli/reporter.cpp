@@ -2,13 +2,16 @@
 
 #include <array>
 #include <cmath>
-#include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "observe/log.hpp"
+
 namespace sluice::cli {
 namespace {
+
+using namespace std::chrono_literals;
 
 std::string printable(std::string_view text) {
   std::string out;
@@ -23,13 +26,23 @@ std::string printable(std::string_view text) {
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kPlain = "\x1b[0m";
 constexpr std::string_view kEraseLine = "\r\x1b[2K";
+/// How long something that happened waits for a reader that is slow: the shard stands still meanwhile.
+constexpr auto kPatience = 1s;
+
+std::string json_line(std::string_view name, boost::json::object fields) {
+  boost::json::object whole;
+  whole["event"] = name;
+  for (auto& field : fields) whole.insert_or_assign(field.key(), std::move(field.value()));
+  return boost::json::serialize(whole) + '\n';
+}
 
 }  // namespace
 
-Reporter::Reporter(Config config) : config_(config), terminal_(::isatty(::fileno(config.out)) == 1) {}
+Reporter::Reporter(Config config)
+    : format_(config.format), out_(config.out), err_(config.err), terminal_(out_.is_terminal()) {}
 
 Reporter::~Reporter() {
-  clear_status();
+  if (status_shown_) out_.write(kEraseLine, 0ms);
 }
 
 void Reporter::event(std::string_view name, boost::json::object fields, std::string_view sentence) {
@@ -38,55 +51,69 @@ void Reporter::event(std::string_view name, boost::json::object fields, std::str
 
 void Reporter::event(std::string_view name, boost::json::object fields,
                      std::initializer_list<std::string_view> lines) {
-  if (config_.format == Format::json) {
-    boost::json::object whole;
-    whole["event"] = name;
-    for (auto& field : fields) whole.insert_or_assign(field.key(), std::move(field.value()));
-    line(boost::json::serialize(whole));
+  if (format_ == Format::json) {
+    deliver(json_line(name, std::move(fields)));
     return;
   }
   for (const std::string_view text : lines) {
-    if (text.empty()) continue;
-    clear_status();
-    line(printable(text));
+    if (!text.empty()) line(text);
   }
 }
 
 void Reporter::status(boost::json::object fields, std::string_view text) {
-  if (config_.format == Format::json) {
-    event("stats", std::move(fields), {});
-  } else if (terminal_) {
-    fmt::print(config_.out, "{}{}", kEraseLine, printable(text));
-    std::fflush(config_.out);
+  if (format_ == Format::json) {
+    stats(std::move(fields));
+  } else if (terminal_ && out_.write(fmt::format("{}{}", kEraseLine, printable(text)), 0ms)) {
     status_shown_ = true;
+  }
+}
+
+void Reporter::stats(boost::json::object fields) {
+  if (dropped_stats_ > 0) fields["dropped_stats"] = dropped_stats_;
+  if (dropped_events_ > 0) fields["dropped_events"] = dropped_events_;
+  if (out_.write(json_line("stats", std::move(fields)), 0ms)) {
+    stuck_ = false;
+    dropped_stats_ = dropped_events_ = 0;
+  } else {
+    ++dropped_stats_;
   }
 }
 
 ExitCode Reporter::error(Stage stage, const Error& error) {
   const std::string_view next = hint(stage, error.code);
-  if (config_.format == Format::json) {
+  if (format_ == Format::json) {
     event("error", {{"code", name_of(error.code)}, {"message", describe(error)}, {"hint", next}}, {});
-  } else {
-    clear_status();
-    std::fflush(config_.out);
-    const bool colour = ::isatty(STDERR_FILENO) == 1;
-    fmt::print(stderr, "{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "",
-               printable(describe(error)));
-    if (!next.empty()) fmt::print(stderr, "        {}\n", next);
+    return exit_code(stage, error.code);
   }
+  if (status_shown_) status_shown_ = !out_.write(kEraseLine, 0ms);
+  const bool colour = err_.is_terminal();
+  std::string text =
+      fmt::format("{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "", printable(describe(error)));
+  if (!next.empty()) text += fmt::format("        {}\n", next);
+  err_.write(text, kPatience);
   return exit_code(stage, error.code);
 }
 
-void Reporter::clear_status() {
-  if (!status_shown_) return;
-  fmt::print(config_.out, "{}", kEraseLine);
-  std::fflush(config_.out);
-  status_shown_ = false;
+void Reporter::line(std::string_view text) {
+  deliver(fmt::format("{}{}\n", status_shown_ ? kEraseLine : "", printable(text)));
 }
 
-void Reporter::line(std::string_view text) {
-  fmt::print(config_.out, "{}\n", text);
-  std::fflush(config_.out);
+void Reporter::deliver(std::string_view text) {
+  stuck_ = !out_.write(text, stuck_ ? 0ms : kPatience);
+  if (stuck_) {
+    ++dropped_events_;
+    warn_of_drops();
+  } else {
+    status_shown_ = false;
+  }
+}
+
+void Reporter::warn_of_drops() {
+  // The log may lead to the same reader, and it does wait.
+  if (warned_ || !err_.takes_more()) return;
+  warned_ = true;
+  observe::log(observe::LogLevel::warn, "cli",
+               "nobody reads the output: events are dropped until somebody does");
 }
 
 std::string human_bytes(std::uint64_t bytes) {

@@ -2,30 +2,35 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include <boost/json/object.hpp>
 
 #include "cli/exit_code.hpp"
+#include "cli/output.hpp"
 #include "core/error.hpp"
 
 namespace sluice::cli {
 
 /// Tells whoever started the command what happens: a person (sentences, one status line that is redrawn) or a
-/// program
-/// (`--json`: one object a line, `{"event": NAME, ...}`).
+/// program (`--json`: one object a line, `{"event": NAME, ...}`).
 ///
 /// What a person reads goes to stderr when stdout carries data (`--stdio`), else to stdout. Colours and the
 /// status line are used only on a terminal. Text that may come from outside is cleaned of control characters.
+///
+/// A reader that stops reading does not stop the job, whose shard this runs on: how it goes is told only when
+/// there is room; whatever else happens waits a second for room, and not even that once a second was not
+/// enough. What is dropped is counted, and the next `stats` line says how much it was.
 class Reporter {
  public:
   enum class Format : std::uint8_t { text, json };
   struct Config {
     Format format = Format::text;
-    std::FILE* out = stdout;
+    int out = STDOUT_FILENO;
+    int err = STDERR_FILENO;
   };
 
   explicit Reporter(Config config);
@@ -47,12 +52,20 @@ class Reporter {
   ExitCode error(Stage stage, const Error& error);
 
  private:
-  void clear_status();
   void line(std::string_view text);
+  void deliver(std::string_view text);
+  void stats(boost::json::object fields);
+  void warn_of_drops();
 
-  Config config_;
+  Format format_;
+  Output out_;
+  Output err_;
   bool terminal_;
   bool status_shown_ = false;
+  bool stuck_ = false;                ///< Nothing has gone out since the last one that waited in vain.
+  bool warned_ = false;               ///< That events were dropped, in the log.
+  std::uint64_t dropped_stats_ = 0;   ///< Since the last `stats` that went out.
+  std::uint64_t dropped_events_ = 0;  ///< The same, of all others.
 };
 
 /// Figures as a person reads them: `1.5 MiB`, `12.3 MB/s`, `1.2 ms`.

@@ -1,67 +1,89 @@
 #include "cli/reporter.hpp"
 
-#include <cstdlib>
-#include <memory>
+#include <thread>
 
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
+#include "cli/testing.hpp"
+
 namespace sluice::cli {
 namespace {
 
-/// What a command would have printed, caught in memory.
-class Caught {
- public:
-  Caught() : file_(::open_memstream(&text_, &size_)) {}
-  ~Caught() {
-    std::fclose(file_);
-    std::free(text_);  // NOLINT(cppcoreguidelines-no-malloc): open_memstream's contract
-  }
-  Caught(const Caught&) = delete;
-  Caught& operator=(const Caught&) = delete;
-
-  [[nodiscard]] std::FILE* file() const { return file_; }
-  [[nodiscard]] std::string text() const {
-    std::fflush(file_);
-    return {text_, size_};
-  }
-
- private:
-  char* text_ = nullptr;
-  std::size_t size_ = 0;
-  std::FILE* file_;
-};
+using namespace std::chrono_literals;
+using testing::Pipe;
 
 TEST(Reporter, JsonIsOneObjectALineWithTheEventFirst) {
-  const Caught out;
-  Reporter reporter{{.format = Reporter::Format::json, .out = out.file()}};
+  Pipe out;
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
   reporter.event("waiting", {{"code", "7-a-b-c"}}, "not for programs");
-  EXPECT_EQ(out.text(), "{\"event\":\"waiting\",\"code\":\"7-a-b-c\"}\n");
+  EXPECT_EQ(out.take_all(), "{\"event\":\"waiting\",\"code\":\"7-a-b-c\"}\n");
 }
 
 TEST(Reporter, TextFromOutsideCannotDriveTheTerminal) {
-  const Caught out;
-  Reporter reporter{{.out = out.file()}};
+  Pipe out;
+  Reporter reporter{{.out = out.write_end()}};
   reporter.event("closed", {}, "peer says \x1b[2Jhello");
-  EXPECT_EQ(out.text(), "peer says ?[2Jhello\n");
+  EXPECT_EQ(out.take_all(), "peer says ?[2Jhello\n");
 }
 
 TEST(Reporter, StatusLinesStayOffFiles) {
-  const Caught out;
-  Reporter reporter{{.out = out.file()}};
+  Pipe out;
+  Reporter reporter{{.out = out.write_end()}};
   reporter.status({}, "10 MiB/s");
-  EXPECT_EQ(out.text(), "");
+  EXPECT_EQ(out.take_all(), "");
 }
 
 TEST(Reporter, ErrorsCarryCodeMessageAndHint) {
-  const Caught out;
-  Reporter reporter{{.format = Reporter::Format::json, .out = out.file()}};
+  Pipe out;
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
   const Error error{.code = Errc::wrong_code, .message = "the code is wrong"};
   EXPECT_EQ(reporter.error(Stage::rendezvous, error), ExitCode::code_wrong);
-  const auto parsed = boost::json::parse(out.text()).as_object();
+  const auto parsed = boost::json::parse(out.take_all()).as_object();
   EXPECT_EQ(parsed.at("code").as_string(), "wrong_code");
   EXPECT_EQ(parsed.at("message").as_string(), "the code is wrong");
   EXPECT_FALSE(parsed.at("hint").as_string().empty());
+}
+
+TEST(Reporter, StatsAreDroppedAndCountedWhenNobodyReads) {
+  Pipe out;
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
+  reporter.status({{"streams", 1}}, "");
+  EXPECT_EQ(out.take_all(), "{\"event\":\"stats\",\"streams\":1}\n");
+  out.fill();
+  reporter.status({{"streams", 2}}, "");
+  reporter.status({{"streams", 3}}, "");
+  EXPECT_EQ(out.take_all().find("stats"), std::string::npos);
+  reporter.status({{"streams", 4}}, "");
+  reporter.status({{"streams", 5}}, "");
+  EXPECT_EQ(out.take_all(),
+            "{\"event\":\"stats\",\"streams\":4,\"dropped_stats\":2}\n"
+            "{\"event\":\"stats\",\"streams\":5}\n");
+}
+
+TEST(Reporter, OtherEventsWaitForASlowReader) {
+  Pipe out;
+  out.fill();
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
+  std::string before;
+  std::jthread reader{[&] { before = out.take_all(); }};
+  reporter.event("closed", {}, "");
+  reader.join();
+  EXPECT_NE((before + out.take_all()).find("{\"event\":\"closed\"}\n"), std::string::npos);
+}
+
+TEST(Reporter, OtherEventsWaitOnceForAReaderThatStoppedAndTheNextStatsTellHowManyWereLost) {
+  Pipe out;
+  Pipe err;
+  err.fill();
+  out.fill();
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end(), .err = err.write_end()}};
+  const auto before = std::chrono::steady_clock::now();
+  for (int i = 0; i < 60; ++i) reporter.event("closed", {}, "");
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 30s);
+  out.take_all();
+  reporter.status({}, "");
+  EXPECT_EQ(out.take_all(), "{\"event\":\"stats\",\"dropped_events\":60}\n");
 }
 
 TEST(Reporter, FiguresAreReadable) {
