@@ -40,6 +40,12 @@ def cpu_seconds_of_tree(pid):
     return (sum(map(int, fields[11:15])) / _TICKS) + sum(map(cpu_seconds, descendants(pid)))
 
 
+def largest_send_buffer():
+    """How far in bytes the kernel lets a TCP socket write ahead of a receiver that takes nothing."""
+    with open("/proc/sys/net/ipv4/tcp_wmem", encoding="ascii") as sizes:
+        return int(sizes.read().split()[2])
+
+
 def descendants(pid):
     """The process ids of its children and theirs, deepest first."""
     children = {}
