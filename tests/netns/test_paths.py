@@ -1,9 +1,11 @@
 """Two peers who each sit behind a NAT: which way their packets take, and what they survive."""
 
+import signal
+import sys
 import time
 
 import pytest
-from harness import Tunnel, netns, services, sluice, streams
+from harness import Tunnel, netns, procfs, services, sluice, streams
 from harness.netns import SERVER, SERVER_6, Nat
 
 MIB = 1 << 20
@@ -31,6 +33,37 @@ class Served:
         return streams.sha256_of_file(received) == self._digest
 
 
+def start_talk(crew, network, port, connections=10):
+    """Connections from home B to an echo server, each with 16 KiB there and back all the time until it is ended."""
+    return crew.start("talk", sys.executable, "-c", TALK, port, connections, netns=network.home_b)
+
+
+TALK = """
+import json, socket, sys, threading
+port, connections = map(int, sys.argv[1:])
+ends = []
+def talk():
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            while True:
+                connection.sendall(bytes(1 << 14))
+                left = 1 << 14
+                while left > 0:
+                    came = len(connection.recv(left))
+                    if came == 0:
+                        return ends.append("orderly")
+                    left -= came
+    except (ConnectionResetError, BrokenPipeError):
+        ends.append("reset")
+threads = [threading.Thread(target=talk) for _ in range(connections)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps({"event": "ended", "how": ends}), flush=True)
+"""
+
+
 def start_hub(crew, network, address=SERVER):
     """A hub for everybody: not on loopback, hence with TLS, and pinned by its peers."""
     shown = f"[{address}]" if ":" in address else address
@@ -42,6 +75,10 @@ def open_tunnel(crew, network, port, *options, hub_address=SERVER):
     return Tunnel.open(crew, port, hub=start_hub(crew, network, hub_address),
                        host_options=options, forward_options=options,
                        host_in={"netns": network.home_a}, forward_in={"netns": network.home_b})
+
+
+def way_options(turn, way):
+    return turn.stun if way == "direct" else ["--relay-only", *turn.turn]
 
 
 def path_kinds(tunnel):
@@ -120,8 +157,7 @@ def test_lost_datagrams_are_made_good(crew, network):
 def test_a_cut_line_is_noticed_on_both_sides(crew, network, way):
     turn = netns.start_turn(crew, network)
     _, echo = services.start_server(crew, "echo", netns=network.home_a)
-    options = turn.stun if way == "direct" else ["--relay-only", *turn.turn]
-    tunnel = open_tunnel(crew, network, echo, *options)
+    tunnel = open_tunnel(crew, network, echo, *way_options(turn, way))
     assert path_kinds(tunnel) == [way, way]
     network.cut()
     cut_at = time.monotonic()
@@ -146,6 +182,77 @@ def test_a_short_outage_is_survived(crew, network):
         tunnel.forward.wait_event("stats", receive_bytes_per_s=0)
     network.heal()
     assert served.arrives_through(tunnel)
+
+
+@pytest.mark.parametrize("way", ["direct", "relayed"])
+@FRIENDLY
+def test_a_killed_forward_is_noticed_and_everything_of_it_is_freed(crew, network, way):
+    _, echo = services.start_server(crew, "echo", netns=network.home_a)
+    options = way_options(netns.start_turn(crew, network), way)
+    hub = start_hub(crew, network)
+    host = sluice.start_host(crew, hub, f"127.0.0.1:{echo}", *options, netns=network.home_a)
+    code = sluice.wait_code(host)
+
+    def start_busy_forward(name):
+        forward = sluice.start_forward(crew, hub, code, "0", *options, name=name, netns=network.home_b)
+        assert forward.wait_event("connected")["path"]["kind"] == way
+        talk = start_talk(crew, network, sluice.listening_port(forward))
+        host.wait_event("stats", sessions=1, streams=10, where=lambda stats: stats["receive_bytes_per_s"] > 0)
+        return forward, talk
+
+    # What libraries and allocators keep for good is there after the first client has come and gone in good order.
+    first, talk = start_busy_forward("first forward")
+    assert first.stop() == 0
+    talk.wait_event("ended")
+    host.wait_event("peer_closed", reason="closed")
+    host.wait_event("stats", sessions=0, streams=0)
+    descriptors, rss = procfs.descriptors(host.pid), procfs.rss(host.pid)
+
+    killed, _ = start_busy_forward("killed forward")
+    killed_at = time.monotonic()
+    killed.signal(signal.SIGKILL)
+    closed = host.wait_event("peer_closed")
+    assert closed["reason"] == "link_lost"
+    assert closed["message"]
+    assert closed["seen_at"] - killed_at <= LOSS_NOTICE
+    assert host.wait_event("stats", sessions=0, streams=0)["buffered"] == 0
+    streams.eventually("descriptors are back", lambda: procfs.descriptors(host.pid) <= descriptors)
+    assert procfs.rss(host.pid) <= rss + 4 * MIB
+
+    start_busy_forward("next forward")
+
+
+@pytest.mark.parametrize("way", ["direct", "relayed"])
+@FRIENDLY
+def test_a_killed_host_is_noticed_and_ends_what_went_through_it(crew, network, way):
+    _, echo = services.start_server(crew, "echo", netns=network.home_a)
+    tunnel = open_tunnel(crew, network, echo, *way_options(netns.start_turn(crew, network), way))
+    assert path_kinds(tunnel) == [way, way]
+    talk = start_talk(crew, network, tunnel.port)
+    tunnel.forward.wait_event("stats", streams=10, where=lambda stats: stats["receive_bytes_per_s"] > 0)
+    killed_at = time.monotonic()
+    tunnel.host.signal(signal.SIGKILL)
+    closed = tunnel.forward.wait_event("closed")
+    assert closed["reason"] == "link_lost"
+    assert closed["message"]
+    assert closed["seen_at"] - killed_at <= LOSS_NOTICE
+    assert tunnel.forward.wait() == 8
+    assert talk.wait_event("ended")["how"] == ["reset"] * 10  # cut off is not an orderly end
+
+
+@FRIENDLY
+def test_the_tunnel_lives_on_without_its_hub(crew, network):
+    _, echo = services.start_server(crew, "echo", netns=network.home_a)
+    tunnel = open_tunnel(crew, network, echo, *netns.start_turn(crew, network).stun)
+    start_talk(crew, network, tunnel.port)
+    tunnel.forward.wait_event("stats", streams=10)
+    tunnel.hub.process.kill()
+    tunnel.host.wait_event("trouble")  # it has noticed, and looks for the hub again
+    for _ in range(round(LOSS_NOTICE)):  # one a second
+        assert tunnel.forward.wait_event("stats", streams=10)["receive_bytes_per_s"] > 0
+    start_talk(crew, network, tunnel.port, connections=5)  # new ones need no hub either
+    tunnel.forward.wait_event("stats", streams=15, where=lambda stats: stats["receive_bytes_per_s"] > 0)
+    assert tunnel.host.running and tunnel.host.count("peer_closed") == 0
 
 
 @IPV6
