@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from harness import netns, services
+from harness import netns, services, streams
 from harness.netns import SERVER, SERVER_6, SERVER_ALSO, Nat
 
 PROBE = pathlib.Path(netns.__file__).with_name("udp_probe.py")
@@ -19,9 +19,10 @@ def mapping(crew, network):
     return json.loads(crew.run(sys.executable, PROBE, "mapping", SERVER, SERVER_ALSO, netns=network.home_a).stdout)
 
 
-def punch(crew, network):
+def punch(crew, network, attempts):
     """Whether two homes get through to each other by sending at the addresses that a STUN server saw."""
-    probes = [crew.start(f"probe {home}", sys.executable, PROBE, "punch", SERVER, netns=home, stdin=subprocess.PIPE)
+    probes = [crew.start(f"probe {home}", sys.executable, PROBE, "punch", SERVER, attempts, netns=home,
+                         stdin=subprocess.PIPE)
               for home in (network.home_a, network.home_b)]
     mapped = [probe.wait_event("mapped")["address"] for probe in probes]
     for probe, address in zip(probes, reversed(mapped)):
@@ -48,24 +49,28 @@ def test_a_symmetric_nat_takes_a_new_port_for_each_destination(crew, network):
 @FRIENDLY
 def test_holes_can_be_punched_through_friendly_nats(crew, network):
     netns.start_turn(crew, network)
-    assert punch(crew, network) == [True, True]
+    assert punch(crew, network, attempts=300) == [True, True]
 
 
 @SYMMETRIC
 def test_no_hole_can_be_punched_through_symmetric_nats(crew, network):
     netns.start_turn(crew, network)
-    assert punch(crew, network) == [False, False]
+    assert punch(crew, network, attempts=20) == [False, False]
 
 
-def reaches(crew, home, address):
-    """Whether a machine answers, were it to say that nobody listens there."""
-    return crew.run(sys.executable, "-c", KNOCK, address, netns=home).stdout == "answers\n"
+def reaches(crew, home, address, within=30):
+    """Whether a machine answers in so many seconds, were it to say that nobody listens there."""
+    return crew.run(sys.executable, "-c", KNOCK, address, within, netns=home).stdout == "answers\n"
+
+
+def stays_silent(crew, home, address):
+    return not reaches(crew, home, address, within=2)
 
 
 KNOCK = """
 import socket, sys
 try:
-    socket.create_connection((sys.argv[1], 9), timeout=2)
+    socket.create_connection((sys.argv[1], 9), timeout=float(sys.argv[2]))
 except ConnectionRefusedError:
     print("answers")
 except OSError:
@@ -77,7 +82,7 @@ def test_homes_reach_the_middle_but_not_each_other(crew, network):
     assert reaches(crew, network.home_a, SERVER)
     assert reaches(crew, network.home_b, SERVER)
     for address in ("10.61.1.2", "198.51.100.6"):
-        assert not reaches(crew, network.home_b, address), address
+        assert stays_silent(crew, network.home_b, address), address
 
 
 def test_coturn_relays(crew, network):
@@ -94,7 +99,8 @@ def test_loss_takes_some_datagrams(crew, network):
     _, echo = services.start_server(crew, "echo", bind=SERVER, netns=network.middle)
     counter = crew.run(sys.executable, "-c", SEND_MANY, netns=network.home_a)
     assert counter.returncode == 0
-    assert 100 < network.dropped() < 300
+    streams.eventually("many are lost", lambda: network.dropped() > 100)
+    assert network.dropped() < 300
     assert echo
 
 
@@ -109,16 +115,16 @@ for _ in range(400):
 def test_a_cut_stops_everything_until_it_is_healed(crew, network):
     assert reaches(crew, network.home_a, SERVER)
     network.cut()
-    assert not reaches(crew, network.home_a, SERVER)
+    assert stays_silent(crew, network.home_a, SERVER)
     network.heal()
     assert reaches(crew, network.home_a, SERVER)
 
 
 @IPV6
 def test_ipv6_goes_without_ipv4(crew, network):
-    assert not reaches(crew, network.home_a, SERVER)
+    assert stays_silent(crew, network.home_a, SERVER)
     assert reaches(crew, network.home_a, SERVER_6)
     netns.start_turn(crew, network, address=SERVER_6)
     seen = crew.run("turnutils_stunclient", SERVER_6, netns=network.home_a).stdout
     assert "2001:db8:1::2" in seen
-    assert not reaches(crew, network.home_b, "2001:db8:1::2")
+    assert stays_silent(crew, network.home_b, "2001:db8:1::2")

@@ -2,8 +2,8 @@
 """Asks what a NAT does with plain UDP, without the program under test.
 
 Usage: udp_probe.py mapping SERVER SERVER    where two STUN servers see one socket of ours, as JSON
-       udp_probe.py punch SERVER             says the mapped address; reads the other side's from stdin, sends to it
-                                             and says whether something came back
+       udp_probe.py punch SERVER ATTEMPTS    says the mapped address; reads the other side's from stdin, sends to it ten
+                                             times a second and says whether something came back
 """
 
 import ipaddress
@@ -17,13 +17,13 @@ import sys
 
 MAGIC = 0x2112A442  # RFC 8489 §5
 BINDING_REQUEST, BINDING_SUCCESS, XOR_MAPPED_ADDRESS = 0x0001, 0x0101, 0x0020
-ATTEMPTS = 20
+STUN_ATTEMPTS = 60
 
 
 def mapped_address(probe, server):
     """RFC 8489 §14.2: the address that the server saw, exclusive-or'ed with the magic cookie."""
     transaction = secrets.token_bytes(12)
-    for _ in range(ATTEMPTS):
+    for _ in range(STUN_ATTEMPTS):
         probe.sendto(struct.pack("!HHI", BINDING_REQUEST, 0, MAGIC) + transaction, (server, 3478))
         if not select.select([probe], [], [], 0.5)[0]:
             continue
@@ -45,10 +45,10 @@ def say(value):
     print(json.dumps(value), flush=True)
 
 
-def punch(probe, other):
+def punch(probe, other, attempts):
     """Both sides send until both have heard: a datagram that came says whether its sender has heard already."""
     heard = False
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         probe.sendto(b"heard" if heard else b"hello", other)
         while select.select([probe], [], [], 0.1)[0]:
             data, sender = probe.recvfrom(2048)
@@ -69,7 +69,7 @@ def main():
     else:
         say({"event": "mapped", "address": mapped_address(probe, sys.argv[2])})
         host, port = json.loads(sys.stdin.readline())
-        say({"event": "punched", "through": punch(probe, (host, port))})
+        say({"event": "punched", "through": punch(probe, (host, port), int(sys.argv[3]))})
     os._exit(0)
 
 
