@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "cli/interrupts.hpp"
+
 namespace sluice::cli {
 namespace {
 
@@ -38,6 +40,9 @@ ChildProcess::Usage usage_of(int status, const rusage& spent) {
 /// In the child: becomes the program, or says over `report` why it could not.
 [[noreturn]] void become(const std::vector<std::string>& arguments, int output, int report) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);  // what `Interrupts` blocks is not for the program to inherit
   ::dup2(output, STDOUT_FILENO);
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
@@ -78,6 +83,25 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argumen
               "cannot start '" + arguments.front() + "': " + system_message(exec_error));
 }
 
+Result<std::string> ChildProcess::first_line_of(const std::vector<std::string>& arguments,
+                                                const Waiting& waiting) {
+  auto process = start(arguments);
+  if (!process) return fail(std::move(process.error()));
+  const std::string& program = arguments.front();
+  auto line = process->read_line(waiting);
+  if (!line && line.error().code != Errc::closed) {
+    const Errc code = line.error().code;
+    return fail(std::move(line.error()).as_cause_of(code, "'" + program + "' was not done"));
+  }
+  const auto usage = process->wait(waiting);
+  if (!usage) return fail(usage.error());
+  if (usage->exit_status != 0) {
+    return fail(Errc::io, "'" + program + "' failed with exit status " + std::to_string(usage->exit_status));
+  }
+  if (!line) return fail(Errc::io, "'" + program + "' printed nothing");
+  return line;
+}
+
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       output_(std::exchange(other.output_, -1)),
@@ -100,7 +124,9 @@ Result<std::string> ChildProcess::read_line(const Waiting& waiting) {
     if (output_ == -1) return fail(Errc::closed, "it ended");
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     if (left <= 0ms) return fail(Errc::timed_out, "no output in time");
-    if (!readable(output_, left, waiting)) continue;
+    const auto ready = readable(output_, left, waiting);
+    if (!ready) return fail(ready.error());
+    if (!*ready) continue;
     if (auto taken = take_output(); !taken) return fail(std::move(taken.error()));
   }
 }
@@ -115,7 +141,7 @@ Result<ChildProcess::Usage> ChildProcess::wait(const Waiting& waiting) {
       return usage_of(status, spent);
     }
     if (steady_clock::now() >= deadline) return fail(Errc::timed_out, "it still runs");
-    readable(kNone, kReapPoll, waiting);
+    if (auto woken = readable(kNone, kReapPoll, waiting); !woken) return fail(std::move(woken.error()));
   }
 }
 
@@ -132,13 +158,16 @@ ChildProcess::Usage ChildProcess::stop(const Waiting& waiting) {
 
 /// Whether that descriptor can be read within the limit; empties the drained ones by the way, and may come
 /// back early for them.
-bool ChildProcess::readable(int descriptor, std::chrono::milliseconds limit, const Waiting& waiting) {
-  std::vector<pollfd> watched{{.fd = descriptor, .events = POLLIN, .revents = 0}};
-  for (const ChildProcess* child : waiting.drained)
-    watched.push_back({.fd = child->output_, .events = POLLIN, .revents = 0});
+Result<bool> ChildProcess::readable(int descriptor, std::chrono::milliseconds limit, const Waiting& waiting) {
+  std::vector<pollfd> watched;
+  const auto watch = [&](int which) { watched.push_back({.fd = which, .events = POLLIN, .revents = 0}); };
+  watch(descriptor);
+  watch(waiting.interrupts != nullptr ? waiting.interrupts->descriptor() : kNone);
+  for (const ChildProcess* child : waiting.drained) watch(child->output_);
   if (::poll(watched.data(), watched.size(), static_cast<int>(limit.count())) <= 0) return false;
+  if (watched[1].revents != 0) return fail(Errc::cancelled, "interrupted");
   for (std::size_t i = 0; i < waiting.drained.size(); ++i) {
-    if (watched[i + 1].revents != 0) waiting.drained[i]->discard_output();
+    if (watched[i + 2].revents != 0) waiting.drained[i]->discard_output();
   }
   return watched.front().revents != 0;
 }

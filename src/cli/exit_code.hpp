@@ -21,7 +21,7 @@ enum class ExitCode : std::uint8_t {
   no_path = 6,  ///< Both peers are there, but no packet gets from one to the other.
   port_in_use = 7,
   peer_lost = 8,
-  interrupted = 130,  ///< A second Ctrl-C ended it without draining.
+  interrupted = 130,  ///< A second Ctrl-C ended it without draining, or the first one the demo.
 };
 
 [[nodiscard]] ExitCode exit_code(Stage stage, Errc code);
