@@ -10,7 +10,7 @@
 
 namespace sluice::api {
 
-/// The hub where two peers meet.
+/// The hub where two peers meet; `parse_hub` makes one of what a user wrote.
 struct HubAddress {
   std::string url;          ///< `ws://` on loopback, `wss://` elsewhere.
   std::string fingerprint;  ///< `sha256:...` of the certificate to accept; empty: one that the system trusts.

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "api/hub_connector.hpp"
 #include "cli/arguments.hpp"
 
 namespace sluice::cli {
@@ -25,7 +26,9 @@ void add_peer_options(CLI::App& command, PeerArguments& arguments) {
 
 Result<api::PeerOptions> peer_options(const PeerArguments& arguments) {
   constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 §18.6
-  api::PeerOptions options{.hub = {.url = arguments.hub, .fingerprint = arguments.hub_pin}, .ice = {}};
+  auto hub = api::parse_hub(arguments.hub, arguments.hub_pin);
+  if (!hub) return fail(std::move(hub.error()));
+  api::PeerOptions options{.hub = std::move(*hub), .ice = {}};
   if (!arguments.stun.empty()) {
     auto server = parse_host_port(arguments.stun, kStunPort);
     if (!server) return fail(std::move(server.error()));

@@ -16,7 +16,7 @@ namespace sluice::cli {
 /// The options that `host` and `forward` share: the hub, the key, how to find a path.
 struct PeerArguments {
   std::string hub = "ws://127.0.0.1:7788";
-  std::string hub_pin;
+  std::optional<std::string> hub_pin;
   std::optional<std::string> key;
   std::string stun;
   std::vector<std::string> turn;
