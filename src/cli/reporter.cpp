@@ -7,21 +7,14 @@
 #include <fmt/format.h>
 
 #include "observe/log.hpp"
+#include "observe/printable.hpp"
 
 namespace sluice::cli {
 namespace {
 
 using namespace std::chrono_literals;
 
-std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    out += code < 0x20 || code == 0x7F ? '?' : c;
-  }
-  return out;
-}
+using observe::printable;
 
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kPlain = "\x1b[0m";
@@ -33,7 +26,7 @@ std::string json_line(std::string_view name, boost::json::object fields) {
   boost::json::object whole;
   whole["event"] = name;
   for (auto& field : fields) whole.insert_or_assign(field.key(), std::move(field.value()));
-  return boost::json::serialize(whole) + '\n';
+  return printable(boost::json::serialize(whole)) + '\n';
 }
 
 }  // namespace

@@ -23,8 +23,18 @@ TEST(Reporter, JsonIsOneObjectALineWithTheEventFirst) {
 TEST(Reporter, TextFromOutsideCannotDriveTheTerminal) {
   Pipe out;
   Reporter reporter{{.out = out.write_end()}};
-  reporter.event("closed", {}, "peer says \x1b[2Jhello");
-  EXPECT_EQ(out.take_all(), "peer says ?[2Jhello\n");
+  reporter.event("closed", {}, "peer says \x1b[2J \u009b2J hello");
+  EXPECT_EQ(out.take_all(), "peer says \\u001b[2J \\u009b2J hello\n");
+}
+
+TEST(Reporter, JsonOnATerminalCannotDriveItEither) {
+  Pipe out;
+  Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
+  const std::string message = "\x1b[2J \u009b2J \" \\ \u00e4";
+  reporter.event("closed", {{"message", message}}, "");
+  const std::string line = out.take_all();
+  EXPECT_EQ(line, "{\"event\":\"closed\",\"message\":\"\\u001b[2J \\u009b2J \\\" \\\\ \u00e4\"}\n");
+  EXPECT_EQ(boost::json::parse(line).at("message").as_string(), message);
 }
 
 TEST(Reporter, StatusLinesStayOffFiles) {

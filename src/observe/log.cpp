@@ -2,9 +2,10 @@
 
 #include <array>
 
-#include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "observe/printable.hpp"
 
 namespace sluice::observe {
 namespace {
@@ -47,21 +48,15 @@ Logger& logger() {
   return instance;
 }
 
-/// Makes a text safe for a terminal and for a JSON string: control characters, quotes and backslashes are
-/// escaped.
-std::string escape(std::string_view text, std::string_view also) {
+/// What stands between the quotes of a JSON string.
+std::string json_text(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 0x7F) {
-      out += fmt::format("\\u{:04x}", code);
-    } else {
-      if (also.find(c) != std::string_view::npos) out += '\\';
-      out += c;
-    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
   }
-  return out;
+  return printable(out);
 }
 
 }  // namespace
@@ -88,10 +83,9 @@ void log(LogLevel level, std::string_view room, std::string_view message) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     out.sink->log(to_spdlog(level), R"({{"log":"{}","room":"{}","time_ms":{},"message":"{}"}})",
                   kNames[static_cast<std::size_t>(level)], room,
-                  std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
-                  escape(message, "\"\\"));
+                  std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), json_text(message));
   } else {
-    out.sink->log(to_spdlog(level), "{}: {}", room, escape(message, ""));
+    out.sink->log(to_spdlog(level), "{}: {}", room, printable(message));
   }
 }
 
