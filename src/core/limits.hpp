@@ -154,6 +154,10 @@ inline constexpr auto kSctpTick = 10ms;
 /// spare, and is over before a person gives up waiting.
 inline constexpr auto kSctpHeartbeat = 2s;
 inline constexpr auto kSctpSilence = 12s;
+/// How long nothing may leave an association that has something to send: a chunk without an answer is sent
+/// again after `kSctpRtoMax` at the latest, so this is a fault of the stack's, which then ends the link
+/// rather than hang.
+inline constexpr auto kSctpStall = 30s;
 /// Bounds of the retransmission timeout, and its value before the first measurement (RFC 9260 §16 has 1 s, 60
 /// s, 1 s; the lower ones recover from a lost tail sooner, and 2 s is still above any round trip one can work
 /// with).

@@ -101,7 +101,10 @@ void DataChannels::on_open(StreamId id, DcepOpen open) {
   if (own_parity || find(id) != nullptr || streams_.size() >= limits::kMaxChannels) {
     ++stats_.refused_opens;
     // Refusing is resetting (RFC 8832 §6); a stream in use is left to its channel.
-    if (find(id) == nullptr) (void)association_.reset_stream(id);
+    if (find(id) == nullptr && streams_.size() < 2 * limits::kMaxChannels) {
+      streams_.push_back({.id = id, .outgoing = Stream::Outgoing::reset_wanted});
+      want_work();
+    }
     return;
   }
   ChannelOptions options{
@@ -142,9 +145,12 @@ void DataChannels::on_outgoing_reset(StreamId id, SctpListener::ResetResult resu
 void DataChannels::on_ended(const Error& reason) {
   for (DataChannel* channel : channels_) {
     if (channel == nullptr) continue;
-    // While closing with everything sent, the end is what was asked for, however it comes.
-    const bool closing = channel->state_ == DataChannel::State::closing && channel->buffered_ == Bytes{};
-    channel->end(closing ? closed_in_good_order() : reason);
+    // Our half was reset only after all of it had arrived: then the end is what was asked for, however it
+    // comes.
+    const Stream* stream = find(channel->stream_);
+    const bool all_arrived = channel->state_ == DataChannel::State::closing && stream != nullptr &&
+                             stream->outgoing == Stream::Outgoing::reset;
+    channel->end(all_arrived ? closed_in_good_order() : reason);
   }
   streams_.clear();
 }

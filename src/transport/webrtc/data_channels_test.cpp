@@ -122,6 +122,7 @@ TEST_F(DataChannelsTest, RefusesAStreamOfItsOwnParity) {
   receive(4, ppid::kDcep, write_dcep(DcepOpen{.label = "theirs"}));
   EXPECT_THAT(opened_, IsEmpty());
   EXPECT_EQ(channels_.stats().refused_opens, 1U);
+  channels_.process(now_);
   EXPECT_THAT(association_.resets, ElementsAre(4));
 }
 
@@ -330,13 +331,26 @@ TEST_F(DataChannelsTest, TellsTheEndAfterTheHeldMessages) {
   EXPECT_EQ(channel.send(as_bytes("x")).error().code, Errc::link_lost);
 }
 
-TEST_F(DataChannelsTest, ALossWhileClosingIsAClose) {
+TEST_F(DataChannelsTest, ALossAfterAllHasArrivedIsAClose) {
   DataChannel& channel = open();
   channel.listen(log_);
   channel.close();
+  channels_.process(now_);
+  ASSERT_EQ(association_.resets.size(), 1U);
+  channels_.on_outgoing_reset(association_.resets.front(), SctpListener::ResetResult::performed);
   channels_.on_ended({.code = Errc::link_lost, .message = "gone"});
   channels_.process(now_);
   EXPECT_THAT(log_.closed, ElementsAre(Errc::closed));
+}
+
+TEST_F(DataChannelsTest, ALossBeforeThePeerHasSaidThatAllArrivedIsALoss) {
+  DataChannel& channel = open();
+  channel.listen(log_);
+  channel.close();
+  channels_.process(now_);
+  channels_.on_ended({.code = Errc::link_lost, .message = "gone"});
+  channels_.process(now_);
+  EXPECT_THAT(log_.closed, ElementsAre(Errc::link_lost));
 }
 
 TEST_F(DataChannelsTest, ALossBeforeEverythingWasSentIsALoss) {

@@ -42,6 +42,12 @@ constexpr std::array<sock_filter, 5> kSteering = {{
     {.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0},
 }};
 
+/// The same choice, for what was joined to another datagram.
+bool is_dtls(ByteView datagram) {
+  const auto first = std::to_integer<unsigned>(datagram.front());
+  return first >= 20 && first <= 63;
+}
+
 template <typename T>
 bool set_option(int fd, int level, int option, const T& value) {
   return ::setsockopt(fd, level, option, &value, sizeof(value)) == 0;
@@ -97,6 +103,17 @@ void set_cutting(int fd, sa_family_t family, Cutting cutting) {
   }
 }
 
+/// One less than what the ICE library's datagrams have: GRO joins only what is alike in this, so that on the
+/// other side no STUN datagram is joined to ours.
+void set_hop_limit(int fd, sa_family_t family) {
+  constexpr int kHops = 63;
+  if (family == AF_INET6) {
+    set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kHops);
+  } else {
+    set_option(fd, IPPROTO_IP, IP_TTL, kHops);
+  }
+}
+
 /// The MTU of the link that leads to an address: what the kernel says of a socket that is connected to it.
 std::optional<Bytes> link_mtu_towards(const sockaddr_storage& remote, socklen_t size) {
   const UniqueFd fd{::socket(remote.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
@@ -130,6 +147,7 @@ class FastPath::Impl : public std::enable_shared_from_this<Impl> {
         receiver_(receiver) {
     info.fast = true;
     set_cutting(socket_.native_handle(), remote_.ss_family, Cutting::allowed);
+    set_hop_limit(socket_.native_handle(), remote_.ss_family);
   }
 
   void send(ByteView datagram);
@@ -151,6 +169,7 @@ class FastPath::Impl : public std::enable_shared_from_this<Impl> {
   void read_some();
   bool read_once();
   void deliver(ByteView bytes, std::size_t segment);
+  void stop_joining();
 
   asio::posix::stream_descriptor socket_;
   const sockaddr_storage remote_;
@@ -158,6 +177,7 @@ class FastPath::Impl : public std::enable_shared_from_this<Impl> {
   DatagramReceiver& receiver_;
   DatagramBatch batch_;
   bool gso_ = true;
+  bool gro_ = true;
   bool waiting_ = false;  ///< For writability; until then nothing is sent.
   bool stopped_ = false;
 };
@@ -282,8 +302,19 @@ bool FastPath::Impl::read_once() {
 void FastPath::Impl::deliver(ByteView bytes, std::size_t segment) {
   for (std::size_t offset = 0; offset < bytes.size(); offset += segment) {
     ++stats.datagrams_received;
-    receiver_.on_path_datagram(bytes.subspan(offset, std::min(segment, bytes.size() - offset)));
+    const ByteView datagram = bytes.subspan(offset, std::min(segment, bytes.size() - offset));
+    if (offset != 0 && !is_dtls(datagram)) stop_joining();
+    receiver_.on_path_datagram(datagram);
   }
+}
+
+/// The kernel has joined a datagram that was the ICE library's to one of ours. That one is lost; more would
+/// cost the other side's consent.
+void FastPath::Impl::stop_joining() {
+  if (!std::exchange(gro_, false)) return;
+  observe::log(LogLevel::info, "webrtc", "STUN comes joined to DTLS here: receiving one datagram a call");
+  constexpr int kOff = 0;
+  set_option(socket_.native_handle(), SOL_UDP, UDP_GRO, kOff);
 }
 
 void FastPath::Impl::stop() {

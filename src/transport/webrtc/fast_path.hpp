@@ -6,7 +6,7 @@
 
 #include "core/error.hpp"
 #include "transport/webrtc/datagram_path.hpp"
-#include "transport/webrtc/ice_agent.hpp"
+#include "transport/webrtc/selected_socket.hpp"
 
 namespace sluice::webrtc {
 

@@ -74,6 +74,21 @@ Result<AddressPointer> parse_local_address(const std::string& text) {
   return address;
 }
 
+/// The socket that sends to the remote candidate, unless a relay of ours does. To be called from libnice's
+/// signals only: its sockets and candidates do not change meanwhile.
+std::optional<SelectedSocket> duplicate_socket(NiceAgent* agent, guint stream, const NiceCandidate& local,
+                                               const NiceCandidate& remote) {
+  if (local.type == NICE_CANDIDATE_TYPE_RELAYED || local.transport != NICE_CANDIDATE_TRANSPORT_UDP) return {};
+  GSocket* const socket = nice_agent_get_selected_socket(agent, stream, kComponent);
+  if (socket == nullptr) return {};
+  SelectedSocket out;
+  out.fd = UniqueFd{fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0)};
+  if (!out.fd) return {};
+  nice_address_copy_to_sockaddr(&remote.addr, reinterpret_cast<sockaddr*>(&out.remote));
+  out.remote_size = out.remote.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  return out;
+}
+
 bool only_loopback_is_up() {
   GList* const addresses = nice_interfaces_get_local_ips(FALSE);
   g_list_free_full(addresses, g_free);
@@ -94,7 +109,7 @@ class IceAgent::Impl : public std::enable_shared_from_this<Impl> {
   void add_remote_candidate(const std::string& attribute);
   void end_of_remote_candidates();
   std::size_t send(ByteView bytes, std::span<const std::uint16_t> sizes);
-  std::optional<SelectedSocket> selected_socket() const;
+  std::optional<SelectedSocket> take_selected_socket() { return std::exchange(selected_, std::nullopt); }
   std::uint64_t dropped() const { return inbox_.dropped(); }
   /// The owner is gone: no more calls to it. libnice is taken down on its own thread.
   void shut();
@@ -108,7 +123,7 @@ class IceAgent::Impl : public std::enable_shared_from_this<Impl> {
   void give_turn_servers(const std::vector<TurnServer>& servers);
 
   void take_inbox();
-  void take_event(const IceEvent& event);
+  void take_event(IceEvent& event);
   void wait_for_path(Duration time);
   void end(Errc code, std::string sentence);
 
@@ -123,6 +138,7 @@ class IceAgent::Impl : public std::enable_shared_from_this<Impl> {
   bool connected_ = false;
   bool ended_ = false;
   std::optional<transport::Path> path_;
+  std::optional<SelectedSocket> selected_;  ///< Of that path.
   IceNews taken_;
   IceInbox inbox_;  ///< The one member that both threads use.
 };
@@ -204,9 +220,11 @@ void IceAgent::Impl::connect_signals() {
       });
   connect(
       "new-selected-pair-full",
-      +[](NiceAgent*, guint, guint, NiceCandidate* local, NiceCandidate* remote, gpointer self) {
-        static_cast<Impl*>(self)->inbox_.put(
-            {.kind = IceEvent::Kind::path, .path = path_of(*local, *remote)});
+      +[](NiceAgent* a, guint, guint, NiceCandidate* local, NiceCandidate* remote, gpointer self) {
+        auto& impl = *static_cast<Impl*>(self);
+        impl.inbox_.put({.kind = IceEvent::Kind::path,
+                         .path = path_of(*local, *remote),
+                         .socket = duplicate_socket(a, impl.stream_, *local, *remote)});
       });
   connect(
       "component-state-changed", +[](NiceAgent*, guint, guint, guint state, gpointer self) {
@@ -278,26 +296,9 @@ std::size_t IceAgent::Impl::send(ByteView bytes, std::span<const std::uint16_t> 
   return taken > 0 ? static_cast<std::size_t>(taken) : 0;
 }
 
-std::optional<SelectedSocket> IceAgent::Impl::selected_socket() const {
-  GSocket* const socket = nice_agent_get_selected_socket(agent_.get(), stream_, kComponent);
-  NiceCandidate* local = nullptr;
-  NiceCandidate* remote = nullptr;
-  if (socket == nullptr ||
-      !nice_agent_get_selected_pair(agent_.get(), stream_, kComponent, &local, &remote) ||
-      local->type == NICE_CANDIDATE_TYPE_RELAYED || local->transport != NICE_CANDIDATE_TRANSPORT_UDP) {
-    return std::nullopt;
-  }
-  SelectedSocket out;
-  out.fd = UniqueFd{fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0)};
-  nice_address_copy_to_sockaddr(&remote->addr, reinterpret_cast<sockaddr*>(&out.remote));
-  out.remote_size = out.remote.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  if (!out.fd) return std::nullopt;
-  return out;
-}
-
 void IceAgent::Impl::take_inbox() {
   inbox_.swap(taken_);
-  for (const IceEvent& event : taken_.events) {
+  for (IceEvent& event : taken_.events) {
     if (shut_) return;
     take_event(event);
   }
@@ -312,7 +313,7 @@ void IceAgent::Impl::take_inbox() {
   taken_.clear();
 }
 
-void IceAgent::Impl::take_event(const IceEvent& event) {
+void IceAgent::Impl::take_event(IceEvent& event) {
   if (ended_) return;
   switch (event.kind) {
     case IceEvent::Kind::candidate:
@@ -321,6 +322,7 @@ void IceAgent::Impl::take_event(const IceEvent& event) {
       return users_.listener.on_ice_candidates_done();
     case IceEvent::Kind::path:
       path_ = event.path;
+      selected_ = std::move(event.socket);
       if (connected_) users_.listener.on_ice_path(*path_);
       return;
     case IceEvent::Kind::connected:
@@ -413,8 +415,8 @@ void IceAgent::end_of_remote_candidates() {
 std::size_t IceAgent::send(ByteView bytes, std::span<const std::uint16_t> sizes) {
   return impl_->send(bytes, sizes);
 }
-std::optional<SelectedSocket> IceAgent::selected_socket() const {
-  return impl_->selected_socket();
+std::optional<SelectedSocket> IceAgent::take_selected_socket() {
+  return impl_->take_selected_socket();
 }
 std::uint64_t IceAgent::dropped() const {
   return impl_->dropped();

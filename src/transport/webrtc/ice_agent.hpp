@@ -5,7 +5,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <sys/socket.h>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -14,7 +13,7 @@
 #include "transport/link.hpp"
 #include "transport/webrtc/datagram_path.hpp"
 #include "transport/webrtc/options.hpp"
-#include "transport/webrtc/unique_fd.hpp"
+#include "transport/webrtc/selected_socket.hpp"
 
 namespace sluice::webrtc {
 
@@ -37,13 +36,6 @@ class IceListener {
   /// No path was found within the time (`unreachable`), or the peer no longer consents to receive
   /// (`link_lost`). Comes once at the most.
   virtual void on_ice_failed(const Error& reason) = 0;
-};
-
-/// The UDP socket of the selected pair, to be shared with a data path of one's own.
-struct SelectedSocket {
-  UniqueFd fd;  ///< A duplicate: closing it does the agent no harm.
-  sockaddr_storage remote{};
-  socklen_t remote_size = 0;
 };
 
 /// Finds a path to one peer and keeps it alive: libnice in full mode with trickling and consent checks
@@ -81,8 +73,8 @@ class IceAgent {
   /// taken.
   std::size_t send(ByteView bytes, std::span<const std::uint16_t> sizes);
 
-  /// The socket of the selected pair, or nothing when the path leads through a TURN server of ours.
-  [[nodiscard]] std::optional<SelectedSocket> selected_socket() const;
+  /// The socket of the path that was told last, once; nothing when it leads through a TURN server of ours.
+  [[nodiscard]] std::optional<SelectedSocket> take_selected_socket();
 
   /// Datagrams that came while the inbox was full.
   [[nodiscard]] std::uint64_t dropped() const;

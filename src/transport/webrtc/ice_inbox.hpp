@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 
 #include "core/bytes.hpp"
 #include "transport/link.hpp"
+#include "transport/webrtc/selected_socket.hpp"
 
 namespace sluice::webrtc {
 
@@ -19,6 +21,7 @@ struct IceEvent {
   Kind kind;
   std::string candidate{};
   transport::Path path{};
+  std::optional<SelectedSocket> socket{};  ///< Of the path, where it can be shared.
 };
 
 /// What has come since the last look; `bytes` and `sizes` hold the datagrams one after the other.

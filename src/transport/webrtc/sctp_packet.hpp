@@ -63,6 +63,7 @@ class TransmitMeter {
       if (chunk[0] != kData || chunk.size() <= kSctpDataHeader) return;
       const Bytes payload{chunk.size() - kSctpDataHeader};
       if (is_new(load32(chunk.data() + 4))) {
+        transmitted_ += payload;
         on_new(SctpTransmission{
             .stream = load16(chunk.data() + 8), .ppid = load32(chunk.data() + 12), .payload = payload});
       } else {
@@ -71,6 +72,7 @@ class TransmitMeter {
     });
   }
 
+  [[nodiscard]] Bytes transmitted() const { return transmitted_; }
   [[nodiscard]] Bytes retransmitted() const { return retransmitted_; }
 
  private:
@@ -92,6 +94,7 @@ class TransmitMeter {
   }
 
   std::optional<std::uint32_t> highest_;
+  Bytes transmitted_;
   Bytes retransmitted_;
 };
 

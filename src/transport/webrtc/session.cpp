@@ -168,7 +168,7 @@ void Session::on_ice_path(const transport::Path& path) {
 void Session::use_path(const transport::Path& path) {
   path_.reset();  // first: two of our sockets on one port would share the datagrams
   if (options_.data_path == Options::DataPath::fast) {
-    if (const auto selected = agent_->selected_socket()) {
+    if (const auto selected = agent_->take_selected_socket()) {
       if (auto fast = FastPath::make(executor_, *selected, path, *this)) {
         path_ = std::move(*fast);
       } else {

@@ -217,11 +217,28 @@ void UsrsctpAssociation::process(TimePoint now) {
     drain();
   }
   if (state_ != State::over) watch_silence(now);
+  if (state_ == State::established) watch_progress(now);
   if (state_ == State::established) probe_path(now);
   if (state_ == State::established && blocked_ && (usrsctp_get_events(socket_) & SCTP_EVENT_WRITE) != 0) {
     blocked_ = false;
     listener_.on_sctp_writable();
   }
+}
+
+void UsrsctpAssociation::watch_progress(TimePoint now) {
+  if (now - looked_at_ < std::chrono::seconds{1}) return;
+  looked_at_ = now;
+  sctp_status status{};
+  socklen_t size = sizeof status;
+  if (usrsctp_getsockopt(socket_, IPPROTO_SCTP, SCTP_STATUS, &status, &size) != 0) return;
+  const bool idle = status.sstat_unackdata == 0 && status.sstat_penddata == 0;
+  if (const Bytes left = meter_.transmitted() + meter_.retransmitted(); idle || left != left_) {
+    left_ = left;
+    progressed_at_ = now;
+  }
+  if (now - progressed_at_ < limits::kSctpStall) return;
+  close_socket();
+  end(Error{.code = Errc::stalled, .message = "the SCTP stack no longer sends what it has to send"});
 }
 
 void UsrsctpAssociation::probe_path(TimePoint now) {

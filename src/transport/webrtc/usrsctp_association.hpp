@@ -60,6 +60,7 @@ class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
   void on_association_change(ByteView bytes);
   void on_stream_reset(ByteView bytes);
   void watch_silence(TimePoint now);
+  void watch_progress(TimePoint now);
   void probe_path(TimePoint now);
   void apply_path_mtu();
   [[nodiscard]] Bytes largest_path_mtu() const;
@@ -77,6 +78,9 @@ class UsrsctpAssociation final : public SctpAssociation, private UsrsctpPort {
   bool blocked_ = false;    ///< `send` has said `would_block` since.
   bool heard_ = false;      ///< A packet has come since the last `process`.
   std::optional<TimePoint> heard_at_;
+  TimePoint looked_at_;           ///< When it was last looked whether something leaves.
+  TimePoint progressed_at_;       ///< When it did.
+  Bytes left_;                    ///< Payload that had left by then, resent included.
   ByteBuffer message_;            ///< Room for the longest message and one notification.
   std::size_t message_size_ = 0;  ///< How much of an unfinished message is in it.
   TransmitMeter meter_;
