@@ -190,6 +190,9 @@ inline constexpr std::size_t kMaxConnections = 10'000;
 inline constexpr std::size_t kMaxConnectionsPerAddress = 256;
 /// Of these before their request is read: each may cost a TLS handshake, 1 ms of CPU.
 inline constexpr std::size_t kMaxHandshakes = 256;
+/// Of these from one address: an eighth of them, so that one that only opens connections does not shut the
+/// server for all; an office whose hub has just come back needs 32 at a time.
+inline constexpr std::size_t kMaxHandshakesPerAddress = 32;
 /// Listening sockets of one server: two families on a few interfaces.
 inline constexpr std::size_t kMaxListeners = 16;
 /// A WebSocket that is silent for so long is dead; a ping is sent after half of it.
@@ -276,6 +279,12 @@ inline constexpr int kBurntCodesAtOnce = 10;
 /// That pause at first, and at the most; also what a wrong key costs, where nothing is burnt.
 inline constexpr auto kGuessPauseFirst = 2s;
 inline constexpr auto kGuessPauseLongest = 300s;
+/// The longest time that a hub's answer may name: mailboxes live for minutes, and a larger figure would not
+/// fit a clock of nanoseconds.
+inline constexpr auto kLongestHubTime = 24h;
+/// A mailbox that the hub ends sooner counts as a lost hub, so that one that opens and ends them in turn does
+/// not make a host spin: as long as the longest pause after it, and far below `kMailboxLife`.
+inline constexpr auto kMailboxSettled = 30s;
 /// How soon a lost hub is sought again at first, and at the most: a hub restarts within seconds.
 inline constexpr auto kHubRetryFirst = 500ms;
 inline constexpr auto kHubRetryLongest = 30s;
