@@ -226,6 +226,26 @@ TEST(MailboxMessage, ReadsTheWholeRangeOfVisitors) {
   }
 }
 
+TEST(MailboxMessage, TimesThatNoHonestHubNamesAreMalformed) {
+  const auto opened = [](const std::string& seconds) {
+    return decode_reply(R"({"type":"opened","mailbox":"7","expires_in_s":)" + seconds + "}");
+  };
+  const auto refused = [](const std::string& milliseconds) {
+    return decode_reply(R"({"type":"error","code":"busy","retry_after_ms":)" + milliseconds + "}");
+  };
+  EXPECT_EQ(std::get<Opened>(opened("86400").value()).expires_in, 24h);
+  EXPECT_EQ(std::get<Refused>(refused("86400000").value()).retry_after, 24h);
+  EXPECT_EQ(std::get<Refused>(refused("0").value()).retry_after, 0ms);
+  for (const auto* time : {"86400001", "9223372036854775807", "18446744073709551615", "-1",
+                           "-9223372036854775808", "1.5", "1e300", "null", R"("5")"}) {
+    for (const auto& reply : {opened(time), refused(time)}) {
+      ASSERT_FALSE(reply) << time;
+      EXPECT_EQ(reply.error().code, Errc::malformed);
+    }
+  }
+  EXPECT_FALSE(opened("86401"));
+}
+
 TEST(MailboxMessage, RefusalsBecomeErrorsWithTheHubsSentence) {
   const auto refused = [](const std::string& code) {
     const auto reply =

@@ -46,13 +46,17 @@ std::optional<std::string_view> text_in(const json::object& object, std::string_
   return std::string_view{value->get_string()};
 }
 
-std::optional<std::int64_t> number_in(const json::object& object, std::string_view member) {
+/// A time that the hub may leave out, in whole units. A figure that no honest hub names is refused here,
+/// before it overflows in somebody's arithmetic.
+template <typename Unit>
+Result<std::optional<Unit>> time_in(const json::object& object, std::string_view member) {
   const json::value* value = object.if_contains(member);
-  if (value == nullptr || !(value->is_int64() || value->is_uint64())) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
+  constexpr std::int64_t kMost = std::chrono::duration_cast<Unit>(limits::kLongestHubTime).count();
   boost::system::error_code error;
-  const auto number = value->to_number<std::int64_t>(error);
-  if (error || number < 0) return std::nullopt;
-  return number;
+  const auto count = value->is_double() ? -1 : value->to_number<std::int64_t>(error);
+  if (error || count < 0 || count > kMost) return malformed(member);
+  return Unit{count};
 }
 
 std::string short_text(std::string_view text) {
@@ -74,10 +78,12 @@ constexpr NamedRefusal kRefusals[] = {
     {"expired", Refused::Why::expired, Errc::not_found},
 };
 
-Refused read_refusal(const json::object& object) {
+Result<Reply> read_refusal(const json::object& object) {
+  const auto retry_after = time_in<std::chrono::milliseconds>(object, "retry_after_ms");
+  if (!retry_after) return fail(retry_after.error());
   Refused refused{
       .error = {.code = Errc::refused, .message = short_text(text_in(object, "message").value_or(""))},
-      .retry_after = std::nullopt};
+      .retry_after = *retry_after};
   const auto code = text_in(object, "code").value_or("");
   for (const auto& known : kRefusals) {
     if (known.name != code) continue;
@@ -85,8 +91,6 @@ Refused read_refusal(const json::object& object) {
     refused.error.code = known.code;
   }
   if (refused.error.message.empty()) refused.error.message = "The hub refused: " + short_text(code) + ".";
-  if (const auto retry = number_in(object, "retry_after_ms"))
-    refused.retry_after = std::chrono::milliseconds{*retry};
   return refused;
 }
 
@@ -94,10 +98,9 @@ Result<Reply> read_opened(const json::object& object) {
   const auto mailbox = text_in(object, "mailbox");
   if (!mailbox || mailbox->empty() || mailbox->size() > limits::kMaxMailboxName)
     return malformed("a mailbox's name");
-  Opened opened{.mailbox = std::string{*mailbox}, .expires_in = std::nullopt};
-  if (const auto seconds = number_in(object, "expires_in_s"))
-    opened.expires_in = std::chrono::seconds{*seconds};
-  return opened;
+  const auto expires_in = time_in<std::chrono::seconds>(object, "expires_in_s");
+  if (!expires_in) return fail(expires_in.error());
+  return Opened{.mailbox = std::string{*mailbox}, .expires_in = *expires_in};
 }
 
 Result<Reply> read_peer_joined(const json::object& object) {

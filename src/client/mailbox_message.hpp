@@ -84,7 +84,8 @@ struct Unknown {};
 using Reply = std::variant<Opened, Joined, PeerJoined, PeerLeft, Delivered, Expired, Pong, Refused, Unknown>;
 
 /// Never throws, whatever the hub sends. Errors: `malformed`, `limit_exceeded`. Sentences of the hub's are
-/// cut to `limits::kMaxFailureText`.
+/// cut to `limits::kMaxFailureText`; its times are between nothing and `limits::kLongestHubTime`, another
+/// figure is malformed.
 [[nodiscard]] Result<Reply> decode_reply(std::string_view text);
 
 }  // namespace sluice::client
