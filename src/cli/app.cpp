@@ -24,7 +24,7 @@ constexpr const char* kFooter = R"(Examples:
 
 Exit status: 0 done, 1 failure, 2 usage, 3 hub unreachable, 4 code unknown or expired, 5 code wrong,
   6 no path between the peers, 7 port in use, 8 peer lost, 130 interrupted without draining.
-Environment: SLUICE_HUB (as --hub), SLUICE_CODE (as the code).)";
+Environment: SLUICE_HUB (as --hub), SLUICE_CODE (as the code), NO_COLOR (no colours).)";
 
 }  // namespace
 

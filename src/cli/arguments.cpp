@@ -135,8 +135,10 @@ Result<TurnArgument> parse_turn(std::string_view text) {
   return turn;
 }
 
-bool looks_like_code(std::string_view text) {
-  const std::string_view head = text.substr(0, text.find(':'));
+bool looks_like_code(std::string_view text, CodeGiven given) {
+  const std::size_t colon = text.find(':');
+  if (given == CodeGiven::elsewhere && colon != std::string_view::npos) return false;
+  const std::string_view head = text.substr(0, colon);
   return head.find('-') != std::string_view::npos &&
          std::ranges::any_of(head, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
 }

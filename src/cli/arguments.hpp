@@ -45,8 +45,12 @@ struct TurnArgument {
 [[nodiscard]] Result<ListenArgument> parse_listen(std::string_view text);
 [[nodiscard]] Result<TurnArgument> parse_turn(std::string_view text);
 
+/// Whether a code is also given in another way, or a key instead of it.
+enum class CodeGiven : std::uint8_t { no, elsewhere };
+
 /// Whether a first argument is a code (`7-goldfish-amusement-tiger`) rather than a port: codes contain a
-/// letter before any colon, ports do not.
-[[nodiscard]] bool looks_like_code(std::string_view text);
+/// hyphen and a letter before any colon. So does a host's name before a port (`my-host:2222`), hence where
+/// the code comes from elsewhere nothing with a colon is one.
+[[nodiscard]] bool looks_like_code(std::string_view text, CodeGiven given);
 
 }  // namespace sluice::cli

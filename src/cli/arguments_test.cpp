@@ -61,10 +61,17 @@ TEST(Arguments, TurnServersCarryTheirCredentials) {
 }
 
 TEST(Arguments, CodesAreToldFromPorts) {
-  EXPECT_TRUE(looks_like_code("7-goldfish-amusement-tiger"));
-  EXPECT_FALSE(looks_like_code("2222"));
-  EXPECT_FALSE(looks_like_code("2222:my-target"));
-  EXPECT_FALSE(looks_like_code("127.0.0.1:2222"));
+  for (const CodeGiven given : {CodeGiven::no, CodeGiven::elsewhere}) {
+    EXPECT_TRUE(looks_like_code("7-goldfish-amusement-tiger", given));
+    EXPECT_FALSE(looks_like_code("2222", given));
+    EXPECT_FALSE(looks_like_code("2222:my-target", given));
+    EXPECT_FALSE(looks_like_code("127.0.0.1:2222", given));
+  }
+}
+
+TEST(Arguments, AHostNameWithAHyphenIsAPlaceToListenWhenTheCodeComesFromElsewhere) {
+  EXPECT_FALSE(looks_like_code("my-host:2222", CodeGiven::elsewhere));
+  EXPECT_TRUE(looks_like_code("my-host:2222", CodeGiven::no));  // more likely a mistyped code
 }
 
 }  // namespace

@@ -1,6 +1,13 @@
 #include "cli/exit_code.hpp"
 
 namespace sluice::cli {
+namespace {
+
+bool is_loss(Errc code) {
+  return code == Errc::closed || code == Errc::link_lost || code == Errc::stalled;
+}
+
+}  // namespace
 
 ExitCode exit_code(Stage stage, Errc code) {
   if (code == Errc::address_in_use) return ExitCode::port_in_use;
@@ -16,9 +23,15 @@ ExitCode exit_code(Stage stage, Errc code) {
     case Stage::path:
       return code == Errc::wrong_code ? ExitCode::code_wrong : ExitCode::no_path;
     case Stage::running:
-      return code == Errc::link_lost || code == Errc::stalled ? ExitCode::peer_lost : ExitCode::failure;
+      return is_loss(code) ? ExitCode::peer_lost : ExitCode::failure;
   }
   return ExitCode::failure;
+}
+
+std::string explain(Stage stage, const Error& error) {
+  // The layer below only knows which of its connections was closed.
+  if (stage == Stage::running && error.code == Errc::closed) return "the host ended the tunnel";
+  return describe(error);
 }
 
 std::string_view hint(Stage stage, Errc code) {
@@ -42,8 +55,9 @@ std::string_view hint(Stage stage, Errc code) {
       return "Neither side's packets reach the other: try --stun HOST:PORT on both sides, or --turn for a "
              "relay.";
     case Stage::running:
-      if (code == Errc::link_lost || code == Errc::stalled)
-        return "Start it again; with --key it comes back by itself.";
+      if (code == Errc::closed)
+        return "See whether the host runs; started again it prints a new code. With --key this waits for it.";
+      if (is_loss(code)) return "Start it again; with --key it comes back by itself.";
       return "";
   }
   return "";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "api/stage.hpp"
@@ -20,11 +21,14 @@ enum class ExitCode : std::uint8_t {
   code_wrong = 5,
   no_path = 6,  ///< Both peers are there, but no packet gets from one to the other.
   port_in_use = 7,
-  peer_lost = 8,
+  peer_lost = 8,      ///< The other side ended the tunnel, or is gone without a word.
   interrupted = 130,  ///< A second Ctrl-C ended it without draining, or the first one the demo.
 };
 
 [[nodiscard]] ExitCode exit_code(Stage stage, Errc code);
+
+/// What happened, in words for a user.
+[[nodiscard]] std::string explain(Stage stage, const Error& error);
 
 /// What a user can do about it: one sentence, or empty.
 [[nodiscard]] std::string_view hint(Stage stage, Errc code);

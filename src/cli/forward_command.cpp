@@ -24,17 +24,24 @@ struct ForwardArguments {
   std::optional<std::string> code_file;
 };
 
+/// Who ends a tunnel that is closed in good order.
+enum class Ends : std::uint8_t {
+  with_host,
+  with_us,  ///< After Ctrl-C; with `--stdio`, when its stream has ended.
+};
+
 class ReportForward final : public api::TunnelForwardObserver {
  public:
-  explicit ReportForward(Reporter& reporter) : reporter_(reporter) {}
+  ReportForward(Reporter& reporter, Ends ends) : reporter_(reporter), ends_(ends) {}
+
+  /// From here on it is this side that ends the tunnel.
+  void on_stop() { ends_ = Ends::with_us; }
 
   void on_connected(const transport::Path& path, Duration took) override {
     reporter_.event(
         "connected",
         {{"path", path_fields(path)}, {"took_ms", std::chrono::duration<double, std::milli>(took).count()}},
-        fmt::format("connected in {}, {} path {} -> {}", human_duration(took),
-                    path.kind == transport::Path::Kind::relayed ? "relayed" : "direct", path.local,
-                    path.remote));
+        fmt::format("connected in {}, {}", human_duration(took), path_text(path)));
   }
   void on_listening(const tunnel::LocalPort& bound) override {
     reporter_.event(
@@ -45,18 +52,25 @@ class ReportForward final : public api::TunnelForwardObserver {
   }
   void on_closed(const Error& reason) override {
     reporter_.event("closed", {{"reason", name_of(reason.code)}, {"message", describe(reason)}},
-                    fmt::format("the host is gone: {}", describe(reason)));
+                    sentence_of(reason));
   }
   void on_retry(const api::Failure& failure, Duration in) override {
-    reporter_.event("retry",
-                    {{"code", name_of(failure.error.code)},
-                     {"message", describe(failure.error)},
-                     {"in_ms", std::chrono::duration<double, std::milli>(in).count()}},
-                    fmt::format("{}; trying again in {}", describe(failure.error), human_duration(in)));
+    reporter_.event(
+        "retry",
+        {{"code", name_of(failure.error.code)},
+         {"message", explain(failure.stage, failure.error)},
+         {"in_ms", std::chrono::duration<double, std::milli>(in).count()}},
+        fmt::format("{}; trying again in {}", explain(failure.stage, failure.error), human_duration(in)));
   }
 
  private:
+  [[nodiscard]] std::string sentence_of(const Error& reason) const {
+    if (reason.code != Errc::closed) return fmt::format("the host is gone: {}", describe(reason));
+    return ends_ == Ends::with_us ? describe(reason) : explain(Stage::running, reason);
+  }
+
   Reporter& reporter_;
+  Ends ends_;
 };
 
 Result<api::Credential> credential_of(const ForwardArguments& arguments,
@@ -80,7 +94,8 @@ Result<api::TunnelForwardOptions> forward_options(const ForwardArguments& argume
   if (!peer) return fail(std::move(peer.error()));
   std::vector<std::string> listen = arguments.positional;
   std::optional<std::string> code;
-  if (!listen.empty() && looks_like_code(listen.front())) {
+  const auto given = arguments.peer.key || arguments.code_file ? CodeGiven::elsewhere : CodeGiven::no;
+  if (!listen.empty() && looks_like_code(listen.front(), given)) {
     code = listen.front();
     listen.erase(listen.begin());
   }
@@ -106,9 +121,9 @@ ExitCode run_forward(const ForwardArguments& arguments, Reporter& reporter) {
   auto options = forward_options(arguments);
   if (!options) return reporter.error(Stage::start, options.error());
   boost::asio::io_context shard{1};
-  ReportForward observer{reporter};
+  ReportForward observer{reporter, arguments.stdio ? Ends::with_us : Ends::with_host};
   const auto job = api::make_tunnel_forward(shard.get_executor(), std::move(*options), observer);
-  return run_job(shard, *job, reporter);
+  return run_job(shard, *job, reporter, [&observer] { observer.on_stop(); });
 }
 
 }  // namespace

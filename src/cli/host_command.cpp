@@ -46,8 +46,7 @@ class ReportHost final : public api::TunnelHostObserver {
   }
   void on_peer_connected(std::uint64_t session, const transport::Path& path) override {
     reporter_.event("peer_connected", {{"session", session}, {"path", path_fields(path)}},
-                    fmt::format("client {} connected from {}{}", session, path.remote,
-                                path.kind == transport::Path::Kind::relayed ? " (relayed)" : ""));
+                    fmt::format("client {} connected, {}", session, path_text(path)));
   }
   void on_peer_closed(std::uint64_t session, const Error& reason, const api::TunnelStatus& totals) override {
     reporter_.event("peer_closed",

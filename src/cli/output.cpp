@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <poll.h>
 #include <string>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <climits>
@@ -46,6 +47,12 @@ bool Output::takes_more() const {
 
 bool Output::is_terminal() const {
   return ::isatty(descriptor_) == 1;
+}
+
+std::size_t Output::columns() const {
+  winsize size{};
+  constexpr std::size_t kUsual = 80;
+  return ::ioctl(descriptor_, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
 }
 
 }  // namespace sluice::cli

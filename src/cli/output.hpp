@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string_view>
 
 namespace sluice::cli {
@@ -21,6 +22,7 @@ class Output {
 
   [[nodiscard]] bool takes_more() const;  ///< Whether a write would not wait now.
   [[nodiscard]] bool is_terminal() const;
+  [[nodiscard]] std::size_t columns() const;  ///< Of the terminal; 80 when it does not say.
 
  private:
   int descriptor_;

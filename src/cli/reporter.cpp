@@ -22,6 +22,28 @@ constexpr std::string_view kEraseLine = "\r\x1b[2K";
 /// How long something that happened waits for a reader that is slow: the shard stands still meanwhile.
 constexpr auto kPatience = 1s;
 
+/// A text's beginning, cut between two characters of UTF-8.
+std::string_view first_characters(std::string_view text, std::size_t count) {
+  std::size_t end = 0;
+  for (; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80;
+    if (begins && count-- == 0) break;
+  }
+  return text.substr(0, end);
+}
+
+/// The first line that leaves the terminal's last column free: one that wraps could not be erased.
+std::string fitting(std::initializer_list<std::string_view> lines, std::size_t columns) {
+  std::string line;
+  std::string_view shown;
+  for (const std::string_view text : lines) {
+    line = printable(text);
+    shown = first_characters(line, columns - 1);
+    if (shown.size() == line.size()) break;
+  }
+  return std::string{shown};
+}
+
 std::string json_line(std::string_view name, boost::json::object fields) {
   boost::json::object whole;
   whole["event"] = name;
@@ -53,11 +75,12 @@ void Reporter::event(std::string_view name, boost::json::object fields,
   }
 }
 
-void Reporter::status(boost::json::object fields, std::string_view text) {
+void Reporter::status(boost::json::object fields, std::initializer_list<std::string_view> lines) {
   if (format_ == Format::json) {
     stats(std::move(fields));
-  } else if (terminal_ && out_.write(fmt::format("{}{}", kEraseLine, printable(text)), 0ms)) {
-    status_shown_ = true;
+  } else if (terminal_) {
+    const std::string text = fitting(lines, out_.columns());
+    if (out_.write(fmt::format("{}{}", kEraseLine, text), 0ms)) status_shown_ = true;
   }
 }
 
@@ -75,13 +98,13 @@ void Reporter::stats(boost::json::object fields) {
 ExitCode Reporter::error(Stage stage, const Error& error) {
   const std::string_view next = hint(stage, error.code);
   if (format_ == Format::json) {
-    event("error", {{"code", name_of(error.code)}, {"message", describe(error)}, {"hint", next}}, {});
+    event("error", {{"code", name_of(error.code)}, {"message", explain(stage, error)}, {"hint", next}}, {});
     return exit_code(stage, error.code);
   }
   if (status_shown_) status_shown_ = !out_.write(kEraseLine, 0ms);
-  const bool colour = err_.is_terminal();
-  std::string text =
-      fmt::format("{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "", printable(describe(error)));
+  const bool colour = err_.is_terminal() && !observe::colours_refused();
+  std::string text = fmt::format("{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "",
+                                 printable(explain(stage, error)));
   if (!next.empty()) text += fmt::format("        {}\n", next);
   err_.write(text, kPatience);
   return exit_code(stage, error.code);

@@ -19,7 +19,8 @@ namespace sluice::cli {
 /// program (`--json`: one object a line, `{"event": NAME, ...}`).
 ///
 /// What a person reads goes to stderr when stdout carries data (`--stdio`), else to stdout. Colours and the
-/// status line are used only on a terminal. Text that may come from outside is cleaned of control characters.
+/// status line are used only on a terminal, colours not when NO_COLOR is set (no-color.org). Text that may
+/// come from outside is cleaned of control characters.
 ///
 /// A reader that stops reading does not stop the job, whose shard this runs on: how it goes is told only when
 /// there is room; whatever else happens waits a second for room, and not even that once a second was not
@@ -45,8 +46,9 @@ class Reporter {
              std::initializer_list<std::string_view> lines);
 
   /// How it goes, for as long as it goes: an event for a program, one line that replaces itself for a person
-  /// at a terminal, nothing for a person who reads a file.
-  void status(boost::json::object fields, std::string_view line);
+  /// at a terminal, nothing for a person who reads a file. Of the lines, longest first, the first that fits
+  /// the terminal is shown; the last one is cut where it does not.
+  void status(boost::json::object fields, std::initializer_list<std::string_view> lines);
 
   /// What went wrong and what to do next; returns the exit code that goes with it.
   ExitCode error(Stage stage, const Error& error);

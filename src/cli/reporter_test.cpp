@@ -1,5 +1,6 @@
 #include "cli/reporter.hpp"
 
+#include <cstdlib>
 #include <thread>
 
 #include <boost/json/parse.hpp>
@@ -12,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Pipe;
+using testing::Terminal;
 
 TEST(Reporter, JsonIsOneObjectALineWithTheEventFirst) {
   Pipe out;
@@ -40,8 +42,50 @@ TEST(Reporter, JsonOnATerminalCannotDriveItEither) {
 TEST(Reporter, StatusLinesStayOffFiles) {
   Pipe out;
   Reporter reporter{{.out = out.write_end()}};
-  reporter.status({}, "10 MiB/s");
+  reporter.status({}, {"10 MiB/s"});
   EXPECT_EQ(out.take_all(), "");
+}
+
+TEST(Reporter, AStatusLineReplacesTheOneBeforeAndGivesWayToWhatHappens) {
+  Terminal terminal;
+  Reporter reporter{{.out = terminal.descriptor()}};
+  reporter.status({}, {"one"});
+  reporter.status({}, {"two"});
+  reporter.event("closed", {}, "it is over");
+  EXPECT_EQ(terminal.take_all(), "\r\x1b[2Kone\r\x1b[2Ktwo\r\x1b[2Kit is over\r\n");
+}
+
+TEST(Reporter, TheLongestStatusLineThatFitsIsShown) {
+  Terminal terminal{10};
+  Reporter reporter{{.out = terminal.descriptor()}};
+  reporter.status({}, {"ten columns", "123456789", "1234"});
+  EXPECT_EQ(terminal.take_all(), "\r\x1b[2K123456789");
+  reporter.status({}, {"ten columns and more", "1234567äöü"});
+  EXPECT_EQ(terminal.take_all(), "\r\x1b[2K1234567äö");
+}
+
+TEST(Reporter, ErrorsAreColouredOnATerminalAlone) {
+  const Error error{.code = Errc::io, .message = "no"};
+  ::unsetenv("NO_COLOR");
+  Terminal terminal;
+  Reporter{{.err = terminal.descriptor()}}.error(Stage::start, error);
+  EXPECT_EQ(terminal.take_all(), "\x1b[31msluice:\x1b[0m no\r\n");
+  Pipe pipe;
+  Reporter{{.err = pipe.write_end()}}.error(Stage::start, error);
+  EXPECT_EQ(pipe.take_all(), "sluice: no\n");
+}
+
+TEST(Reporter, ErrorsAreNotColouredWhenTheUserSaysSo) {
+  const Error error{.code = Errc::io, .message = "no"};
+  Terminal terminal;
+  Reporter reporter{{.err = terminal.descriptor()}};
+  ::setenv("NO_COLOR", "1", 1);
+  reporter.error(Stage::start, error);
+  EXPECT_EQ(terminal.take_all(), "sluice: no\r\n");
+  ::setenv("NO_COLOR", "", 1);
+  reporter.error(Stage::start, error);
+  EXPECT_EQ(terminal.take_all(), "\x1b[31msluice:\x1b[0m no\r\n");
+  ::unsetenv("NO_COLOR");
 }
 
 TEST(Reporter, ErrorsCarryCodeMessageAndHint) {
@@ -58,14 +102,14 @@ TEST(Reporter, ErrorsCarryCodeMessageAndHint) {
 TEST(Reporter, StatsAreDroppedAndCountedWhenNobodyReads) {
   Pipe out;
   Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
-  reporter.status({{"streams", 1}}, "");
+  reporter.status({{"streams", 1}}, {});
   EXPECT_EQ(out.take_all(), "{\"event\":\"stats\",\"streams\":1}\n");
   out.fill();
-  reporter.status({{"streams", 2}}, "");
-  reporter.status({{"streams", 3}}, "");
+  reporter.status({{"streams", 2}}, {});
+  reporter.status({{"streams", 3}}, {});
   EXPECT_EQ(out.take_all().find("stats"), std::string::npos);
-  reporter.status({{"streams", 4}}, "");
-  reporter.status({{"streams", 5}}, "");
+  reporter.status({{"streams", 4}}, {});
+  reporter.status({{"streams", 5}}, {});
   EXPECT_EQ(out.take_all(),
             "{\"event\":\"stats\",\"streams\":4,\"dropped_stats\":2}\n"
             "{\"event\":\"stats\",\"streams\":5}\n");
@@ -92,7 +136,7 @@ TEST(Reporter, OtherEventsWaitOnceForAReaderThatStoppedAndTheNextStatsTellHowMan
   for (int i = 0; i < 60; ++i) reporter.event("closed", {}, "");
   EXPECT_LT(std::chrono::steady_clock::now() - before, 30s);
   out.take_all();
-  reporter.status({}, "");
+  reporter.status({}, {});
   EXPECT_EQ(out.take_all(), "{\"event\":\"stats\",\"dropped_events\":60}\n");
 }
 
@@ -109,6 +153,16 @@ TEST(ExitCode, TellsTheStagesApart) {
   EXPECT_EQ(exit_code(Stage::rendezvous, Errc::not_found), ExitCode::code_unknown);
   EXPECT_EQ(exit_code(Stage::start, Errc::address_in_use), ExitCode::port_in_use);
   EXPECT_EQ(exit_code(Stage::running, Errc::link_lost), ExitCode::peer_lost);
+  EXPECT_EQ(exit_code(Stage::start, Errc::invalid_argument), ExitCode::usage);
+}
+
+TEST(ExitCode, AHostThatStoppedInGoodOrderIsAPeerLostWithWordsOfItsOwn) {
+  const Error closed{.code = Errc::closed, .message = "the other side shut the association down"};
+  EXPECT_EQ(exit_code(Stage::running, closed.code), ExitCode::peer_lost);
+  EXPECT_EQ(explain(Stage::running, closed), "the host ended the tunnel");
+  EXPECT_FALSE(hint(Stage::running, closed.code).empty());
+  EXPECT_NE(hint(Stage::running, closed.code), hint(Stage::running, Errc::link_lost));
+  EXPECT_EQ(explain(Stage::hub, closed), closed.message);
 }
 
 }  // namespace

@@ -60,6 +60,25 @@ class Rates {
   Bytes received_;
 };
 
+void show_lines(Reporter& reporter, boost::json::object fields, const api::TunnelStatus& status,
+                Rates::Now rates) {
+  const std::string streams = fmt::format("{} stream{}", status.streams, status.streams == 1 ? "" : "s");
+  const std::string figures =
+      fmt::format("{} | out {} ({}) | in {} ({}) | held back {}", streams, human_rate(rates.sent),
+                  human_bytes(status.sent.count()), human_rate(rates.received),
+                  human_bytes(status.received.count()), human_duration(status.held_back));
+  if (!status.path) return reporter.status(std::move(fields), {figures});
+  const transport::Path& path = *status.path;
+  const std::string_view kind = kind_name(path.kind);
+  const std::string round_trip =
+      status.round_trip ? fmt::format("rtt {} | ", human_duration(*status.round_trip)) : "";
+  reporter.status(std::move(fields), {fmt::format("{} | {}{}", path_text(path), round_trip, figures),
+                                      fmt::format("{} {} | {}{}", kind, path.remote, round_trip, figures),
+                                      fmt::format("{} | {}{}", kind, round_trip, figures),
+                                      fmt::format("{} | {}{} | out {} | in {}", kind, round_trip, streams,
+                                                  human_rate(rates.sent), human_rate(rates.received))});
+}
+
 void show(Reporter& reporter, const api::TunnelStatus& status, Rates::Now rates) {
   boost::json::object fields{{"sessions", status.sessions},
                              {"streams", status.streams},
@@ -69,20 +88,9 @@ void show(Reporter& reporter, const api::TunnelStatus& status, Rates::Now rates)
                              {"receive_bytes_per_s", rates.received},
                              {"gate_closed_ms", milliseconds(status.held_back)},
                              {"buffered", status.buffered.count()}};
-  std::string line;
-  if (status.path) {
-    fields["path"] = path_fields(*status.path);
-    line = fmt::format("{} {} | ", kind_name(status.path->kind), status.path->remote);
-  }
-  if (status.round_trip) {
-    fields["rtt_ms"] = milliseconds(*status.round_trip);
-    line += fmt::format("rtt {} | ", human_duration(*status.round_trip));
-  }
-  line += fmt::format("{} stream{} | out {} ({}) | in {} ({}) | held back {}", status.streams,
-                      status.streams == 1 ? "" : "s", human_rate(rates.sent),
-                      human_bytes(status.sent.count()), human_rate(rates.received),
-                      human_bytes(status.received.count()), human_duration(status.held_back));
-  reporter.status(std::move(fields), line);
+  if (status.path) fields["path"] = path_fields(*status.path);
+  if (status.round_trip) fields["rtt_ms"] = milliseconds(*status.round_trip);
+  show_lines(reporter, std::move(fields), status, rates);
 }
 
 asio::awaitable<void> show_status(const api::Job& job, Reporter& reporter) {
@@ -95,12 +103,13 @@ asio::awaitable<void> show_status(const api::Job& job, Reporter& reporter) {
   }
 }
 
-asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter) {
+asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std::function<void()>& on_stop) {
   asio::signal_set signals{co_await asio::this_coro::executor, SIGINT, SIGTERM};
   co_await signals.async_wait(asio::use_awaitable);
   const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kDrainTimeout);
   reporter.event("stopping", {{"drain_timeout_s", limit.count()}},
                  fmt::format("stopping: open streams have {} s to finish (again: at once)", limit.count()));
+  if (on_stop) on_stop();
   job.stop();
   co_await signals.async_wait(asio::use_awaitable);
   std::_Exit(static_cast<int>(ExitCode::interrupted));
@@ -119,11 +128,16 @@ boost::json::object path_fields(const transport::Path& path) {
       {"kind", kind_name(path.kind)}, {"fast", path.fast}, {"local", path.local}, {"remote", path.remote}};
 }
 
-ExitCode run_job(asio::io_context& shard, api::Job& job, Reporter& reporter) {
+std::string path_text(const transport::Path& path) {
+  return fmt::format("{} path {} -> {}", kind_name(path.kind), path.local, path.remote);
+}
+
+ExitCode run_job(asio::io_context& shard, api::Job& job, Reporter& reporter,
+                 const std::function<void()>& on_stop) {
   runtime::TaskScope main{shard.get_executor()};
   runtime::TaskScope helpers{shard.get_executor()};
   std::optional<api::Failure> failure;
-  helpers.spawn(obey_signals(job, reporter));
+  helpers.spawn(obey_signals(job, reporter, on_stop));
   helpers.spawn(show_status(job, reporter));
   main.spawn(run_to_end(job, helpers, failure));
   shard.run();

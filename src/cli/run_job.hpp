@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 
@@ -11,10 +14,14 @@ namespace sluice::cli {
 
 /// Runs a job on this thread to its end, with what every long-running command has: SIGINT and SIGTERM stop it
 /// in good order, a second one ends the process at once (`ExitCode::interrupted`), and its status is shown
-/// every second.
-ExitCode run_job(boost::asio::io_context& shard, api::Job& job, Reporter& reporter);
+/// every second. `on_stop` is called before the job is stopped.
+ExitCode run_job(boost::asio::io_context& shard, api::Job& job, Reporter& reporter,
+                 const std::function<void()>& on_stop = {});
 
 /// A path as events have it: kind, fast, local, remote.
 [[nodiscard]] boost::json::object path_fields(const transport::Path& path);
+
+/// And as a person reads it: `direct path 192.0.2.1:40000 -> 198.51.100.7:40001`.
+[[nodiscard]] std::string path_text(const transport::Path& path);
 
 }  // namespace sluice::cli

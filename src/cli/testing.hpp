@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstdlib>
 #include <fcntl.h>
 #include <string>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -10,6 +12,15 @@
 
 /// For tests of what a command prints.
 namespace sluice::cli::testing {
+
+/// What a descriptor that does not block holds now.
+inline std::string read_all(int descriptor) {
+  std::string all;
+  std::array<char, 4096> chunk{};
+  for (ssize_t got = 0; (got = ::read(descriptor, chunk.data(), chunk.size())) > 0;)
+    all.append(chunk.data(), static_cast<std::size_t>(got));
+  return all;
+}
 
 /// A pipe whose write end blocks, as a program's standard output does.
 class Pipe {
@@ -39,17 +50,38 @@ class Pipe {
     ::fcntl(ends_[1], F_SETFL, 0);
   }
   /// What is in it now.
-  std::string take_all() {
-    std::string all;
-    std::array<char, 4096> chunk{};
-    for (ssize_t got = 0; (got = ::read(ends_[0], chunk.data(), chunk.size())) > 0;)
-      all.append(chunk.data(), static_cast<std::size_t>(got));
-    return all;
-  }
+  std::string take_all() { return read_all(ends_[0]); }
   void close_read_end() { ::close(std::exchange(ends_[0], -1)); }
 
  private:
   std::array<int, 2> ends_{};
+};
+
+/// A terminal of that width, read from its other side.
+class Terminal {
+ public:
+  explicit Terminal(unsigned short columns = 80) : ours_(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)) {
+    EXPECT_EQ(::grantpt(ours_), 0);
+    EXPECT_EQ(::unlockpt(ours_), 0);
+    theirs_ = ::open(::ptsname(ours_), O_RDWR | O_NOCTTY);
+    EXPECT_NE(theirs_, -1);
+    const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    EXPECT_EQ(::ioctl(theirs_, TIOCSWINSZ, &size), 0);
+  }
+  ~Terminal() {
+    ::close(theirs_);
+    ::close(ours_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  [[nodiscard]] int descriptor() const { return theirs_; }
+  /// What was written to it by now; it makes `\r\n` of a line's end.
+  std::string take_all() { return read_all(ours_); }
+
+ private:
+  int ours_;
+  int theirs_ = -1;
 };
 
 }  // namespace sluice::cli::testing

@@ -10,7 +10,9 @@
 namespace sluice::cli {
 
 void add_version_command(CLI::App& app, Action& chosen) {
-  app.add_subcommand("version", "Print the version")->callback([&chosen] {
+  auto* command = app.add_subcommand("version", "Print the version");
+  command->footer("Example:\n  sluice version --json");
+  command->callback([&chosen] {
     chosen.run = [](Reporter& reporter) {
       reporter.event("version", {{"version", kVersion}, {"compiler", __VERSION__}},
                      fmt::format("sluice {} ({})", kVersion, __VERSION__));

@@ -1,6 +1,7 @@
 #include "observe/log.hpp"
 
 #include <array>
+#include <cstdlib>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -31,7 +32,8 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }
 
 struct Logger {
-  std::shared_ptr<spdlog::logger> sink = spdlog::stderr_color_mt("sluice");
+  std::shared_ptr<spdlog::logger> sink = spdlog::stderr_color_mt(
+      "sluice", colours_refused() ? spdlog::color_mode::never : spdlog::color_mode::automatic);
   LogConfig::Format format = LogConfig::Format::text;
 
   Logger() { configure({}); }
@@ -60,6 +62,11 @@ std::string json_text(std::string_view text) {
 }
 
 }  // namespace
+
+bool colours_refused() {
+  const char* variable = std::getenv("NO_COLOR");
+  return variable != nullptr && *variable != '\0';
+}
 
 void configure_log(LogConfig config) {
   logger().configure(config);

@@ -10,12 +10,16 @@ namespace sluice::observe {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 
-/// How log lines look; they always go to stderr, since stdout belongs to results and events.
+/// How log lines look; they always go to stderr, since stdout belongs to results and events. Levels
+/// are coloured on a terminal, unless `colours_refused`.
 struct LogConfig {
   enum class Format : std::uint8_t { text, json };
   LogLevel level = LogLevel::info;
   Format format = Format::text;
 };
+
+/// Whether the user wants no colours anywhere: NO_COLOR is set and not empty (no-color.org).
+[[nodiscard]] bool colours_refused();
 
 /// Sets the process-wide log; before the first call it is text at `info`.
 void configure_log(LogConfig config);
