@@ -13,20 +13,23 @@ struct AdmissionLimits {
   std::size_t connections = limits::kMaxConnections;
   std::size_t connections_per_address = limits::kMaxConnectionsPerAddress;
   std::size_t handshakes = limits::kMaxHandshakes;  ///< Connections whose request has not been read yet.
+  std::size_t handshakes_per_address = limits::kMaxHandshakesPerAddress;
 };
 
-/// Which connections a server lets in: how many there are, how many from each address, how many still shake
-/// hands.
+/// Which connections a server lets in: how many there are, and how many of them still shake hands, in all and
+/// from each address.
 ///
 /// Sans-I/O. `block` is what an address counts under (transport/address_block.hpp).
 class Admission {
  public:
-  enum class Verdict : std::uint8_t { admitted, full, address_full, too_many_handshakes };
+  enum class Verdict : std::uint8_t { admitted, full, address_full, too_many_handshakes, address_handshakes };
 
   explicit Admission(AdmissionLimits limits) : limits_(limits) {}
 
   [[nodiscard]] Verdict enter(const std::string& block);
-  void handshake_ended();
+  /// Its request has been read. At most once a connection, and before it leaves: one that leaves earlier has
+  /// ended its handshake too.
+  void handshake_ended(const std::string& block);
   void leave(const std::string& block);
 
   [[nodiscard]] std::size_t connections() const { return connections_; }
@@ -37,7 +40,11 @@ class Admission {
   AdmissionLimits limits_;
   std::size_t connections_ = 0;
   std::size_t handshakes_ = 0;
-  std::unordered_map<std::string, std::size_t> per_address_;
+  struct Share {
+    std::size_t connections = 0;
+    std::size_t handshakes = 0;
+  };
+  std::unordered_map<std::string, Share> per_address_;
 };
 
 }  // namespace sluice::websocket

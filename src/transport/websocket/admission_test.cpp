@@ -14,18 +14,39 @@ TEST(Admission, LimitsTheTotalEachAddressAndHandshakes) {
   EXPECT_EQ(admission.enter("a"), Verdict::address_full);
   EXPECT_EQ(admission.enter("b"), Verdict::admitted);
   EXPECT_EQ(admission.enter("b"), Verdict::too_many_handshakes);
-  admission.handshake_ended();
+  admission.handshake_ended("a");
   EXPECT_EQ(admission.enter("b"), Verdict::admitted);
   EXPECT_EQ(admission.enter("c"), Verdict::full);
   admission.leave("a");
-  admission.handshake_ended();
+  admission.handshake_ended("b");
   EXPECT_EQ(admission.enter("c"), Verdict::admitted);
+}
+
+TEST(Admission, LetsOthersInWhileOneAddressOnlyOpensConnections) {
+  Admission admission{{}};
+  for (std::size_t i = 0; i < limits::kMaxHandshakesPerAddress; ++i) {
+    ASSERT_EQ(admission.enter("silent"), Verdict::admitted);
+  }
+  EXPECT_EQ(admission.enter("silent"), Verdict::address_handshakes);
+  EXPECT_EQ(admission.enter("other"), Verdict::admitted);
+  admission.handshake_ended("silent");
+  EXPECT_EQ(admission.enter("silent"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("silent"), Verdict::address_handshakes);
+}
+
+TEST(Admission, LetsAnAddressHaveAllItsConnectionsOnceTheirHandshakesAreOver) {
+  Admission admission{{}};
+  for (std::size_t i = 0; i < limits::kMaxConnectionsPerAddress; ++i) {
+    ASSERT_EQ(admission.enter("office"), Verdict::admitted);
+    admission.handshake_ended("office");
+  }
+  EXPECT_EQ(admission.enter("office"), Verdict::address_full);
 }
 
 TEST(Admission, ForgetsAddressesThatAreGone) {
   Admission admission{{}};
   ASSERT_EQ(admission.enter("a"), Verdict::admitted);
-  admission.handshake_ended();
+  admission.handshake_ended("a");
   admission.leave("a");
   EXPECT_EQ(admission.addresses(), 0U);
   EXPECT_EQ(admission.connections(), 0U);

@@ -113,7 +113,7 @@ class Server::Impl {
       admitted->changed.notify();
     }
     void handshake_ended() {
-      if (std::exchange(in_handshake, false)) admitted->admission.handshake_ended();
+      if (std::exchange(in_handshake, false)) admitted->admission.handshake_ended(block);
     }
     std::shared_ptr<Admitted> admitted;
     std::string block;
@@ -214,6 +214,9 @@ std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const std::string& rem
     case Admission::Verdict::too_many_handshakes:
       count(ServerCount::too_many_handshakes);
       break;
+    case Admission::Verdict::address_handshakes:
+      count(ServerCount::address_handshakes);
+      break;
   }
   log(LogLevel::debug, "refused a connection from " + remote);
   return nullptr;
@@ -257,6 +260,7 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket, std::string remote
     Response refusal = make_response({}, std::move(complaint));
     co_return co_await answer(stream, std::move(refusal));
   }
+  ticket->handshake_ended();
   Request request = parser.release();
   const std::string_view target = request.target();
   const std::string_view path = target.substr(0, target.find('?'));
@@ -310,7 +314,6 @@ asio::awaitable<void> Server::Impl::upgrade(ByteStream stream, Request request, 
     log(LogLevel::debug, "no WebSocket with " + remote + ": " + failed.message());
     co_return;
   }
-  ticket->handshake_ended();
   auto core = std::make_shared<LinkCore>(std::move(socket), route.options, ticket);
   ticket->link = admitted_->links.insert(admitted_->links.end(), core);
   route.handler({.link = make_link(std::move(core)), .remote_address = std::move(remote)});

@@ -39,6 +39,7 @@ enum class ServerCount : std::uint8_t {
   full,                 ///< Refused: as many connections as there may be.
   address_full,         ///< Refused: as many from this address.
   too_many_handshakes,  ///< Refused: too many are still shaking hands.
+  address_handshakes,   ///< Refused: too many from this address are.
   timed_out,            ///< TLS, header or request took too long.
   tls_failed,
   bad_request,  ///< No HTTP, too large a header, no such path, no such method, a broken upgrade.

@@ -66,14 +66,19 @@ struct Fixture {
   std::string url;
 };
 
+constexpr std::string_view kHealth = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
 /// Sends raw bytes and returns all that comes back until the other side hangs up.
-asio::awaitable<std::string> exchange(tcp::endpoint endpoint, std::string request) {
-  tcp::socket socket{co_await asio::this_coro::executor};
+asio::awaitable<std::string> exchange(tcp::socket& socket, tcp::endpoint endpoint, std::string_view request) {
   co_await socket.async_connect(endpoint, asio::use_awaitable);
   co_await asio::async_write(socket, asio::buffer(request), kAwait);
   std::string answer;
   co_await asio::async_read(socket, asio::dynamic_buffer(answer), kAwait);
   co_return answer;
+}
+asio::awaitable<std::string> exchange(tcp::endpoint endpoint, std::string request) {
+  tcp::socket socket{co_await asio::this_coro::executor};
+  co_return co_await exchange(socket, endpoint, request);
 }
 
 TEST(WebSocket, CarriesMessagesBothWays) {
@@ -305,6 +310,42 @@ TEST(WebSocketServer, RefusesMoreConnectionsThanItMayHave) {
     co_await fixture.heard(1).closed();
     EXPECT_TRUE(co_await fixture.dial());  // room again
     first->reset();
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard,
+                    {.tls = {}, .limits = {.admission = {.handshakes = 3, .handshakes_per_address = 2}}}};
+    std::vector<tcp::socket> silent;
+    for (int i = 0; i < 8; ++i) {
+      silent.emplace_back(fixture.executor);
+      co_await silent.back().async_connect(fixture.endpoint(), asio::use_awaitable);
+    }
+    std::array<char, 1> scrap{};
+    for (std::size_t i = 2; i < silent.size(); ++i) {  // hung up on
+      auto [error, size] = co_await silent[i].async_read_some(asio::buffer(scrap), kAwait);
+      EXPECT_TRUE(error);
+    }
+    EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 6U);
+    EXPECT_EQ(fixture.server->count(ServerCount::too_many_handshakes), 0U);
+    tcp::socket other{fixture.executor, tcp::endpoint{asio::ip::make_address("127.0.0.2"), 0}};
+    const std::string answer = co_await exchange(other, fixture.endpoint(), kHealth);
+    EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200");
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketServer, CountsNoHandshakeOnceTheRequestIsRead) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1}}}};
+    tcp::socket lingering{fixture.executor};
+    co_await lingering.async_connect(fixture.endpoint(), asio::use_awaitable);
+    co_await asio::async_write(lingering, asio::buffer(kHealth), kAwait);
+    std::array<char, 1> first{};
+    co_await lingering.async_read_some(asio::buffer(first), kAwait);  // answered, and does not hang up
+    EXPECT_TRUE(co_await fixture.dial());
     co_await fixture.server->stop("over");
   });
 }
