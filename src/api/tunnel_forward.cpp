@@ -5,6 +5,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 
 #include "api/hub_connector.hpp"
 #include "api/session_status.hpp"
@@ -22,6 +23,25 @@ namespace asio = boost::asio;
 
 rendezvous::Credential credential_of(const Credential& credential) {
   return std::visit([](const auto& known) { return rendezvous::Credential::of(known); }, credential);
+}
+
+/// Whether waiting may help: a host or a hub may come back, but not another certificate, or options that make
+/// sense.
+bool can_heal(const Failure& failure) {
+  const Errc code = failure.error.code;
+  return failure.stage != Stage::start && code != Errc::invalid_argument && code != Errc::permission_denied;
+}
+
+/// A program that reads standard output cannot see a reset: it must learn from the exit status that what it
+/// got is not all there was.
+std::optional<Failure> stdio_failure(const std::optional<tunnel::StreamEnd>& end, const Error& session) {
+  using By = tunnel::StreamEnd::By;
+  if (!end || end->by == By::session) return Failure{.stage = Stage::running, .error = session};
+  if (end->by == By::both || end->reason == wire::CloseReason::normal) return std::nullopt;
+  return Failure{.stage = Stage::running,
+                 .error = {.code = end->by == By::remote ? Errc::refused : Errc::io,
+                           .message = fmt::format("the connection was closed ({}){}{}", name_of(end->reason),
+                                                  end->text.empty() ? "" : ": ", end->text)}};
 }
 
 /// One tunnel after the other: with a code there is one, with a key the host is sought again when it was
@@ -78,7 +98,7 @@ asio::awaitable<void> TunnelForward::keep_connected() {
       std::holds_alternative<crypto::SharedKey>(options_.credential) && !options_.stdio_target;
   while (!stopping_) {
     failure_ = co_await connect_once();
-    if (!failure_ || !lasting || failure_->stage == Stage::start) break;
+    if (!failure_ || !lasting || !can_heal(*failure_)) break;
     co_await pause(*failure_);
   }
   done_ = true;
@@ -129,7 +149,8 @@ asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_
   add_session(ended_, session);
   changed_.notify();
   observer_.on_closed(reason);
-  if (reason.code == Errc::closed && (stopping_ || options_.stdio_target)) co_return std::nullopt;
+  if (options_.stdio_target) co_return stdio_failure(session.stdio_end(), reason);
+  if (reason.code == Errc::closed && stopping_) co_return std::nullopt;
   co_return Failure{.stage = Stage::running, .error = reason};
 }
 

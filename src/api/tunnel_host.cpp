@@ -6,9 +6,11 @@
 
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
+#include <fmt/format.h>
 
 #include "api/hub_connector.hpp"
 #include "api/session_status.hpp"
+#include "core/limits.hpp"
 #include "peer/rendezvous/host.hpp"
 #include "peer/tunnel/host_session.hpp"
 #include "runtime/task_scope.hpp"
@@ -97,6 +99,14 @@ void TunnelHost::on_trouble(const rendezvous::Failure& failure) {
 }
 
 void TunnelHost::on_peer(std::unique_ptr<transport::Link> channel) {
+  if (sessions_.size() >= limits::kMaxSessions) {
+    return observer_.on_trouble(
+        {.stage = Stage::running,
+         .error = {.code = Errc::limit_exceeded,
+                   .message =
+                       fmt::format("a client was turned away: {} are being served, as many as may be at once",
+                                   sessions_.size())}});
+  }
   const std::uint64_t number = ++last_number_;
   observer_.on_peer_connected(number, channel->path());
   sessions_.push_back(

@@ -312,16 +312,33 @@ class Run {
     if (!client.connected() || !target.connected()) return;
     if (client.saw_end() && target.saw_end() && !client.broke_off() && !target.broke_off())
       ++outcome_.finished;
+    if (is_good(plan_.connections[i])) verify_drained(name, client, target);
     if (must_finish(plan_.connections[i])) verify_finished(name, client, target);
+  }
+
+  /// Neither the link nor an application spoils it.
+  [[nodiscard]] bool is_good(const ConnectionPlan& connection) const {
+    const auto good = [](const AppPlan& app) {
+      return app.ending == AppPlan::Ending::fin && !app.breaks_off && app.stall != Duration::max();
+    };
+    return !plan_.link_dies && !plan_.link_stalls && good(connection.client) && good(connection.target);
   }
 
   /// Nothing befell it: all of it must have arrived, and both ends must have been closed in good order.
   [[nodiscard]] bool must_finish(const ConnectionPlan& connection) const {
-    const auto good = [](const AppPlan& app) {
-      return app.ending == AppPlan::Ending::fin && !app.breaks_off && app.stall != Duration::max();
-    };
-    return !plan_.link_dies && !plan_.link_stalls && plan_.drain == kLate && good(connection.client) &&
-           good(connection.target);
+    return is_good(connection) && plan_.drain == kLate;
+  }
+
+  /// Whoever drains may go when its connections were closed in good order: the other side then still gets
+  /// everything.
+  void verify_drained(const std::string& name, const SimulatedApp& client, const SimulatedApp& target) {
+    const SimulatedApp& here = plan_.host_drains ? target : client;
+    const SimulatedApp& there = plan_.host_drains ? client : target;
+    const bool in_time = there.plan().stall < limits::kCloseFlush / 3;
+    if (in_time && here.tunnel_end() == SimulatedApp::TunnelEnd::closed &&
+        there.written_by_tunnel() != here.plan().sends) {
+      complain(name + "bytes that were held for the other side went with the drained one");
+    }
   }
 
   void verify_finished(const std::string& name, const SimulatedApp& client, const SimulatedApp& target) {

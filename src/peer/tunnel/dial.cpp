@@ -18,22 +18,30 @@
 #include "runtime/wake_up.hpp"
 
 namespace sluice::tunnel {
-namespace {
 
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-/// What the deadline cuts off; shared with handlers that may run after the dial has ended.
-struct Attempt {
+struct Dial::Attempt {
   explicit Attempt(const asio::any_io_executor& executor)
-      : resolver(executor), looked_up(executor), socket(executor) {}
+      : resolver(executor), looked_up(executor), socket(executor), deadline(executor) {}
+
+  /// A look-up runs in a thread of Asio's that nothing can interrupt: it is not waited for longer than the
+  /// deadline, and what it finds later goes nowhere. A numeric address needs none.
+  static asio::awaitable<void> look_up(std::shared_ptr<Attempt> attempt, const Target& target);
+  void cut_off();
+
+  enum class Cut : std::uint8_t { no, timed_out, unwanted };
   tcp::resolver resolver;
   tcp::resolver::results_type addresses;
   boost::system::error_code error;
   runtime::WakeUp looked_up;
   tcp::socket socket;
-  bool timed_out = false;
+  asio::steady_timer deadline;
+  Cut cut = Cut::no;
 };
+
+namespace {
 
 DialFailure failure_of(const Target& target, const boost::system::error_code& error) {
   const bool refused = error == asio::error::connection_refused;
@@ -41,9 +49,14 @@ DialFailure failure_of(const Target& target, const boost::system::error_code& er
           .text = fmt::format("{}:{}: {}", target.host, target.port, error.message())};
 }
 
-/// A look-up runs in a thread of Asio's that nothing can interrupt: it is not waited for longer than the
-/// deadline, and what it finds later goes nowhere. A numeric address needs none.
-asio::awaitable<void> look_up(std::shared_ptr<Attempt> attempt, const Target& target) {
+DialFailure cut_off_from(const Target& target) {
+  return {.reason = wire::CloseReason::dial_timed_out,
+          .text = fmt::format("{}:{} did not answer", target.host, target.port)};
+}
+
+}  // namespace
+
+asio::awaitable<void> Dial::Attempt::look_up(std::shared_ptr<Attempt> attempt, const Target& target) {
   boost::system::error_code not_numeric;
   if (const auto address = asio::ip::make_address(target.host, not_numeric); !not_numeric) {
     attempt->addresses =
@@ -60,30 +73,38 @@ asio::awaitable<void> look_up(std::shared_ptr<Attempt> attempt, const Target& ta
   co_await attempt->looked_up.wait();
 }
 
-}  // namespace
+void Dial::Attempt::cut_off() {
+  looked_up.notify();
+  resolver.cancel();
+  boost::system::error_code ignored;
+  socket.close(ignored);
+}
 
-asio::awaitable<std::expected<tcp::socket, DialFailure>> dial(const Target& target, Duration limit) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto attempt = std::make_shared<Attempt>(executor);
-  asio::steady_timer deadline{executor, limit};
-  deadline.async_wait([attempt](const boost::system::error_code& error) {
+Dial::Dial(const asio::any_io_executor& executor) : attempt_(std::make_shared<Attempt>(executor)) {}
+
+void Dial::give_up() {
+  attempt_->cut = Attempt::Cut::unwanted;
+  attempt_->deadline.cancel();
+  attempt_->cut_off();
+}
+
+asio::awaitable<std::expected<tcp::socket, DialFailure>> Dial::connect(const Target& target, Duration limit) {
+  const auto attempt = attempt_;
+  if (attempt->cut != Attempt::Cut::no) co_return std::unexpected(cut_off_from(target));
+  attempt->deadline.expires_after(limit);
+  attempt->deadline.async_wait([attempt](const boost::system::error_code& error) {
     if (error) return;
-    attempt->timed_out = true;
-    attempt->looked_up.notify();
-    boost::system::error_code ignored;
-    attempt->socket.close(ignored);
+    attempt->cut = Attempt::Cut::timed_out;
+    attempt->cut_off();
   });
-  co_await look_up(attempt, target);
+  co_await Attempt::look_up(attempt, target);
   boost::system::error_code error = attempt->error;
-  if (!error && !attempt->timed_out) {
+  if (!error && attempt->cut == Attempt::Cut::no) {
     error = std::get<0>(co_await asio::async_connect(attempt->socket, attempt->addresses,
                                                      asio::as_tuple(asio::use_awaitable)));
   }
-  if (attempt->timed_out) {
-    co_return std::unexpected(
-        DialFailure{.reason = wire::CloseReason::dial_timed_out,
-                    .text = fmt::format("{}:{} did not answer", target.host, target.port)});
-  }
+  attempt->deadline.cancel();
+  if (attempt->cut != Attempt::Cut::no) co_return std::unexpected(cut_off_from(target));
   if (error == asio::error::operation_aborted) throw boost::system::system_error{error};
   if (error) co_return std::unexpected(failure_of(target, error));
   co_return std::move(attempt->socket);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <string>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
@@ -19,9 +21,23 @@ struct DialFailure {
   std::string text;
 };
 
-/// Connects to a target, to each of its addresses in turn. Bounded by `limit`, name look-up included.
-/// Cancellation throws `operation_aborted`.
-boost::asio::awaitable<std::expected<boost::asio::ip::tcp::socket, DialFailure>> dial(
-    const Target& target, Duration limit = limits::kDialTimeout);
+/// One attempt to connect to a target.
+class Dial {
+ public:
+  explicit Dial(const boost::asio::any_io_executor& executor);
+
+  /// Tries each of the target's addresses in turn. Bounded by `limit`, name look-up included. Once only.
+  /// Cancellation throws `operation_aborted`.
+  boost::asio::awaitable<std::expected<boost::asio::ip::tcp::socket, DialFailure>> connect(
+      const Target& target, Duration limit = limits::kDialTimeout);
+
+  /// Nobody wants the connection any more: `connect` gives up at once. A name look-up that runs cannot be
+  /// stopped; it is no longer waited for.
+  void give_up();
+
+ private:
+  struct Attempt;
+  std::shared_ptr<Attempt> attempt_;  ///< Shared with handlers that may run after the dial has ended.
+};
 
 }  // namespace sluice::tunnel

@@ -111,6 +111,7 @@ void Endpoint::on_buffered_amount_low() {
 
 void Endpoint::on_closed(const Error& reason) {
   link_closed_ = true;
+  on_stop();
   session_.on_link_closed(reason, Clock::now());
   changed_.notify();
 }

@@ -119,7 +119,9 @@ void ForwardSession::on_stream_end(wire::SocketId id, const StreamEnd& end) {
                          end.text.empty() ? "" : ": ", end.text);
     });
   }
-  if (stdio_ == id && session().ended() == nullptr) tasks().spawn(stop_later());
+  if (stdio_ != id) return;
+  stdio_end_ = end;
+  if (session().ended() == nullptr) tasks().spawn(stop_later());
 }
 
 /// The session's own calls may not be answered by ending it: a turn of the loop later.

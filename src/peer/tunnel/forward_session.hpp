@@ -39,6 +39,9 @@ class ForwardSession final : public Endpoint {
   ForwardSession(const boost::asio::any_io_executor& executor, std::unique_ptr<transport::Link> link,
                  Ways ways, SessionOptions options = {});
 
+  /// How the stream of standard input and output ended, once it has.
+  [[nodiscard]] const std::optional<StreamEnd>& stdio_end() const { return stdio_end_; }
+
  private:
   void on_ready() override;
   void on_stop() override;
@@ -52,6 +55,7 @@ class ForwardSession final : public Endpoint {
 
   Ways ways_;
   std::optional<wire::SocketId> stdio_;
+  std::optional<StreamEnd> stdio_end_;
 };
 
 }  // namespace sluice::tunnel

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "observe/log.hpp"
-#include "peer/tunnel/dial.hpp"
 #include "peer/tunnel/tcp_socket.hpp"
 
 namespace sluice::tunnel {
@@ -15,14 +14,25 @@ HostSession::HostSession(const asio::any_io_executor& executor, std::unique_ptr<
     : Endpoint(executor, std::move(link), std::move(targets), options) {}
 
 void HostSession::dial(wire::SocketId id, const Target& target) {
-  dials_[id] = ++last_dial_;
-  tasks().spawn(serve(id, last_dial_, target));
+  auto dial = std::make_shared<Dial>(tasks().executor());
+  dials_[id] = dial;
+  tasks().spawn(serve(id, std::move(dial), target));
 }
 
-asio::awaitable<void> HostSession::serve(wire::SocketId id, std::uint64_t number, const Target& target) {
-  auto connected = co_await tunnel::dial(target);
+/// Its task ends at the next turn of the loop, and takes its descriptor with it.
+void HostSession::forget_dial(wire::SocketId id) {
   const auto asked = dials_.find(id);
-  if (asked == dials_.end() || asked->second != number) co_return;
+  if (asked == dials_.end()) return;
+  asked->second->give_up();
+  dials_.erase(asked);
+}
+
+asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial> dial,
+                                         const Target& target) {
+  auto connected = co_await dial->connect(target);
+  // An id may come again while its forgotten dial ends.
+  const auto asked = dials_.find(id);
+  if (asked == dials_.end() || asked->second != dial) co_return;
   dials_.erase(asked);
   if (connected) {
     session().dialed(id, std::make_unique<TcpSocket>(std::move(*connected), report_as(id)), Clock::now());

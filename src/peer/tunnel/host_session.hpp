@@ -1,8 +1,9 @@
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <unordered_map>
 
+#include "peer/tunnel/dial.hpp"
 #include "peer/tunnel/endpoint.hpp"
 #include "peer/tunnel/targets.hpp"
 
@@ -16,13 +17,11 @@ class HostSession final : public Endpoint {
 
  private:
   void dial(wire::SocketId id, const Target& target) override;
-  void forget_dial(wire::SocketId id) override { dials_.erase(id); }
-  boost::asio::awaitable<void> serve(wire::SocketId id, std::uint64_t number, const Target& target);
+  void forget_dial(wire::SocketId id) override;
+  boost::asio::awaitable<void> serve(wire::SocketId id, std::shared_ptr<Dial> dial, const Target& target);
 
-  /// The dials whose outcome is waited for. An id may come again while its forgotten dial still runs: numbers
-  /// do not.
-  std::unordered_map<wire::SocketId, std::uint64_t> dials_;
-  std::uint64_t last_dial_ = 0;
+  /// The dials whose outcome is waited for; no more than streams.
+  std::unordered_map<wire::SocketId, std::shared_ptr<Dial>> dials_;
 };
 
 }  // namespace sluice::tunnel

@@ -70,6 +70,7 @@ Status Session::open(wire::SocketId id, std::unique_ptr<Socket> socket, std::str
     return fail(std::move(why));
   };
   if (ended_) return refuse_local(*ended_);
+  if (link_end_) return refuse_local(*link_end_);
   if (drain_until_) return refuse_local(kClosed);
   if (!ready()) return refuse_local({.code = Errc::busy, .message = "the tunnel is not ready yet"});
   if (streams_.size() >= options_.max_streams) {
@@ -171,7 +172,7 @@ std::optional<TimePoint> Session::next_deadline() const {
   const auto consider = [&next](std::optional<TimePoint> time) {
     if (time && (!next || *time < *next)) next = time;
   };
-  if (!ready()) consider(hello_deadline_);
+  if (!ready() && !link_end_) consider(hello_deadline_);
   if (!deadlines_.empty()) consider(deadlines_.begin()->first);
   consider(gate_.next_deadline());
   consider(drain_until_);
@@ -180,10 +181,10 @@ std::optional<TimePoint> Session::next_deadline() const {
 
 void Session::expire(TimePoint now) {
   if (ended_) return;
-  if (!ready() && now >= hello_deadline_) {
+  if (!ready() && !link_end_ && now >= hello_deadline_) {
     return end({.code = Errc::timed_out, .message = "the other side did not begin the tunnel in time"}, now);
   }
-  if (!gate_.expire(now).empty()) return end(gate_.stall_error(), now);
+  if (!link_end_ && !gate_.expire(now).empty()) return end(gate_.stall_error(), now);
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Entry& entry = streams_.at(deadlines_.begin()->second);
     schedule(entry, std::nullopt);
@@ -209,10 +210,10 @@ void Session::drain(TimePoint until, TimePoint now) {
   send(now);
 }
 
-/// While it drains: ends once nothing is left, and closes what outstays the limit.
+/// While it drains, or after its link: ends once nothing is left, and closes what outstays the limit.
 void Session::finish_drain(TimePoint now) {
-  if (!drain_until_ || ended_) return;
-  if (now >= *drain_until_) {
+  if ((!drain_until_ && !link_end_) || ended_) return;
+  if (drain_until_ && now >= *drain_until_) {
     for (auto next = streams_.begin(); next != streams_.end();) {
       Entry& entry = next++->second;
       entry.stream.close(wire::CloseReason::shutting_down, "the tunnel is shutting down");
@@ -222,11 +223,31 @@ void Session::finish_drain(TimePoint now) {
     // mark.
     while (!ended_ && (!owing_.empty() || !refusals_.empty())) (void)send_next(now);
   }
-  if (!ended_ && streams_.empty() && refusals_.empty()) end(kClosed, now);
+  if (!ended_ && streams_.empty() && refusals_.empty()) end(link_end_.value_or(kClosed), now);
 }
 
 void Session::on_link_closed(const Error& reason, TimePoint now) {
-  end(reason, now);
+  if (reason.code != Errc::closed) return end(reason, now);
+  if (!ended_ && !link_end_) outlive_link(reason, now);
+}
+
+void Session::outlive_link(const Error& reason, TimePoint now) {
+  link_end_ = reason;
+  wants_turn_ = false;
+  owes_hello_ = false;
+  refusals_.clear();
+  (void)gate_.close(reason, now);
+  ticket_.reset();
+  for (auto next = streams_.begin(); next != streams_.end();) {
+    Entry& entry = next++->second;
+    if (entry.stream.outlive_link()) {
+      settle(entry, now);
+    } else {
+      remove(entry,
+             {.by = StreamEnd::By::session, .reason = wire::CloseReason::reset, .text = reason.message});
+    }
+  }
+  send(now);
 }
 
 void Session::end(Error why, TimePoint now) {

@@ -89,7 +89,8 @@ class Session {
   // --- from the link ---
   void on_message(ByteView message, TimePoint now);
   void on_link_low(TimePoint now) { send(now); }
-  /// The link is gone, or must be given up.
+  /// The link is gone, or must be given up. After `closed` sockets still get what came for them in whole,
+  /// within `close_flush`; everything else ends at once.
   void on_link_closed(const Error& reason, TimePoint now);
 
   // --- from sockets ---
@@ -175,6 +176,7 @@ class Session {
   [[nodiscard]] std::optional<Duration> round_trip(TimePoint now);
 
   void finish_drain(TimePoint now);
+  void outlive_link(const Error& reason, TimePoint now);
   void end(Error why, TimePoint now);
 
   Role role_;
@@ -208,6 +210,7 @@ class Session {
   TimePoint round_trip_at_;  // when the link was asked for it
 
   std::optional<TimePoint> drain_until_;
+  std::optional<Error> link_end_;  // what it will have ended with, when the last socket has taken its bytes
   std::optional<Error> ended_;
 };
 

@@ -9,7 +9,7 @@
 namespace sluice::tunnel {
 
 void Session::on_message(ByteView message, TimePoint now) {
-  if (ended_) return ignore(wire::kSession, Ignored::after_end);
+  if (ended_ || link_end_) return ignore(wire::kSession, Ignored::after_end);
   const auto packet = wire::decode(message);
   if (!packet) return end(packet.error(), now);
   receive(*packet, message, now);

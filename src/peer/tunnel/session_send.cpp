@@ -21,7 +21,7 @@ constexpr auto kRoundTripAge = std::chrono::milliseconds{20};
 }  // namespace
 
 bool Session::has_output() const {
-  if (ended_) return false;
+  if (ended_ || link_end_) return false;
   return owes_hello_ || !owing_.empty() || !refusals_.empty() || !fair_.empty();
 }
 

@@ -121,12 +121,20 @@ wire::Packet Stream::next_packet(TimePoint now, std::optional<Duration> round_tr
 void Stream::close(wire::CloseReason reason, std::string text) {
   if (phase_ == Phase::ended) return;
   // After the peer's CLOSE it knows nothing of this stream; before our CONNECT it never did.
-  const bool known = phase_ != Phase::closing && !owed_.connect;
+  const bool known = phase_ != Phase::closing && !owed_.connect && !link_gone_;
   phase_ = Phase::ended;
   owed_ = {.close = known};
   end_ = {.by = StreamEnd::By::local, .reason = reason, .text = std::move(text)};
   end_socket(reason);
   forget_received();
+}
+
+bool Stream::outlive_link() {
+  const bool both_fins = phase_ == Phase::open && got_fin_ && sent_fin_ && !owed_.fin;
+  if (!socket_ || !(both_fins || phase_ == Phase::closing)) return false;
+  link_gone_ = true;
+  owed_ = {};
+  return true;
 }
 
 void Stream::socket_broke(Transfer::Status how) {

@@ -108,6 +108,9 @@ class Stream {
   /// This side ends both directions: the socket is reset at once, and CLOSE is owed where the peer knows the
   /// stream.
   void close(wire::CloseReason reason, std::string text);
+  /// The link has ended in good order. A stream that is over but for what its socket has not taken yet goes on
+  /// until it has; false for any other.
+  [[nodiscard]] bool outlive_link();
   /// Nothing is left to do or to send: the session forgets the stream.
   [[nodiscard]] bool finished() const;
   [[nodiscard]] const StreamEnd& end() const { return end_; }
@@ -120,8 +123,8 @@ class Stream {
   [[nodiscard]] bool awaits_accept() const {
     return phase_ == Phase::opening && options_.role == Role::client;
   }
-  /// The peer has closed it, and the socket has not taken yet what came before.
-  [[nodiscard]] bool flushing() const { return phase_ == Phase::closing; }
+  /// Nothing more comes from the peer, and the socket has not taken yet what did.
+  [[nodiscard]] bool flushing() const { return phase_ == Phase::closing || (link_gone_ && !shut_); }
   [[nodiscard]] StreamStats stats() const;
 
  private:
@@ -164,6 +167,7 @@ class Stream {
   bool got_fin_ = false;
   bool shut_ = false;  // the socket's sending side was shut down: all before FIN is written
   bool connect_sent_ = false;
+  bool link_gone_ = false;
   std::string text_;  // CONNECT's target
   Reassembler reassembler_;
   flow::ReceiveWindow receive_window_;
