@@ -77,14 +77,30 @@ asio::awaitable<HostRendezvous::MailboxEnd> HostRendezvous::serve_mailbox() {
                          .failure = Failure{.phase = phase, .error = std::move(opened).error()}};
   }
   ++stats_.mailboxes;
-  pace_.opened();
+  pace_.opened(Clock::now());
 
   std::optional<crypto::Code> code;
   if (!setup_.key) code = crypto::Code::random(opened->mailbox);
   const Credential credential = code ? Credential::of(*code) : Credential::of(*setup_.key);
   listener_.on_waiting(code, opened->expires_in);
   Place place{.mailbox = mailbox, .credential = credential};
-  co_return co_await serve_visitors(place);
+  MailboxEnd end = co_await serve_visitors(place);
+  co_return closed(std::move(end));
+}
+
+/// The end of a mailbox that was open, as the pace sees it.
+HostRendezvous::MailboxEnd HostRendezvous::closed(MailboxEnd end) {
+  const bool cut_short = pace_.closed(Clock::now()) == HostPace::Life::cut_short;
+  if (end.why != MailboxEnd::Why::expired) return end;
+  if (cut_short) {
+    return {
+        .why = MailboxEnd::Why::hub_lost,
+        .failure = Failure{.phase = Phase::hub,
+                           .error = {.code = Errc::protocol_violation,
+                                     .message = "The hub let a mailbox expire that it had just opened."}}};
+  }
+  ++stats_.codes_expired;
+  return end;
 }
 
 asio::awaitable<HostRendezvous::MailboxEnd> HostRendezvous::serve_visitors(Place& place) {
@@ -108,7 +124,6 @@ std::optional<HostRendezvous::MailboxEnd> HostRendezvous::handle(Place& place, c
   if (std::holds_alternative<client::PeerLeft>(event)) {
     place.leaving.reset();
   } else if (std::holds_alternative<client::Expired>(event)) {
-    ++stats_.codes_expired;
     return MailboxEnd{.why = MailboxEnd::Why::expired};
   } else if (auto* gone = std::get_if<client::HubGone>(&event)) {
     return MailboxEnd{.why = MailboxEnd::Why::hub_lost,

@@ -56,7 +56,7 @@ struct HostStats {
   std::uint64_t failed_after_key = 0;
   std::uint64_t mailboxes = 0;
   std::uint64_t codes_expired = 0;
-  std::uint64_t hub_failures = 0;
+  std::uint64_t hub_failures = 0;   ///< A hub that is away, says no, or lets a mailbox expire at once.
   std::uint64_t late_messages = 0;  ///< From visitors who were done with: ignored.
 };
 
@@ -65,8 +65,9 @@ struct HostStats {
 ///
 /// One shard. A code serves any number of clients until it expires or is burnt by a wrong guess; then a new
 /// mailbox with a new code takes its place, later and later while guesses go on. With a key file the mailbox
-/// stays the same, a wrong key burns nothing, and the next visitor waits longer. When the hub is lost it is
-/// sought again. At most one introduction at a time, each bounded by `introduction_limit`.
+/// stays the same, a wrong key burns nothing, and the next visitor waits longer. When the hub is lost, or
+/// ends a mailbox that has hardly lived, it is sought again, later and later. At most one introduction at a
+/// time, each bounded by `introduction_limit`.
 class HostRendezvous {
  public:
   /// The listener outlives this.
@@ -102,6 +103,7 @@ class HostRendezvous {
   boost::asio::awaitable<std::optional<MailboxEnd>> introduce(Place& place, client::VisitId visit);
   boost::asio::awaitable<MailboxEnd> burn(Place& place, Error reason);
   [[nodiscard]] std::optional<MailboxEnd> handle(Place& place, client::MailboxEvent& event);
+  [[nodiscard]] MailboxEnd closed(MailboxEnd end);
   [[nodiscard]] Duration pause_after(const MailboxEnd& end);
   void release(Place& place, client::VisitId visit);
   void after_introduction(Place& place, client::VisitId visit, const Introducer& introducer, Outcome outcome);

@@ -4,7 +4,19 @@
 
 namespace sluice::rendezvous {
 
+void HostPace::opened(TimePoint now) {
+  opened_ = now;
+  served_ = false;
+}
+
+HostPace::Life HostPace::closed(TimePoint now) {
+  if (!served_ && now - opened_ < settled_) return Life::cut_short;
+  hub_.reset();
+  return Life::full;
+}
+
 void HostPace::confirmed() {
+  served_ = true;
   burnt_in_a_row_ = 0;
   guesses_.reset();
 }

@@ -39,8 +39,32 @@ TEST(HostPace, LostHubIsSoughtWithinAGrowingTimeUntilItIsFound) {
   EXPECT_EQ(pace.hub_lost(0.0), 0s);
   for (int i = 0; i < 100; ++i) EXPECT_LE(pace.hub_lost(0.999), limits::kHubRetryLongest);
   EXPECT_EQ(pace.hub_lost(0.5), limits::kHubRetryLongest / 2);
-  pace.opened();
+  pace.opened(TimePoint{});
+  EXPECT_EQ(pace.closed(TimePoint{} + limits::kMailboxSettled), HostPace::Life::full);
   EXPECT_EQ(pace.hub_lost(0.5), limits::kHubRetryFirst / 2);
+}
+
+TEST(HostPace, MailboxThatTheHubEndsEarlyDoesNotBeginThePauseAnew) {
+  HostPace pace{HostPace::Times{}};
+  TimePoint now{};
+  for (int i = 0; i < 20; ++i) {
+    pace.opened(now);
+    now += limits::kMailboxSettled - 1ms;
+    EXPECT_EQ(pace.closed(now), HostPace::Life::cut_short);
+    (void)pace.hub_lost(0.5);
+  }
+  EXPECT_EQ(pace.hub_lost(0.5), limits::kHubRetryLongest / 2);
+}
+
+TEST(HostPace, VisitorWhoProvesHimselfMakesUpForAnEarlyEndOfThatMailboxOnly) {
+  HostPace pace{HostPace::Times{}};
+  for (int i = 0; i < 20; ++i) (void)pace.hub_lost(0.5);
+  pace.opened(TimePoint{});
+  pace.confirmed();
+  EXPECT_EQ(pace.closed(TimePoint{} + 1s), HostPace::Life::full);
+  EXPECT_EQ(pace.hub_lost(0.5), limits::kHubRetryFirst / 2);
+  pace.opened(TimePoint{} + 2s);
+  EXPECT_EQ(pace.closed(TimePoint{} + 3s), HostPace::Life::cut_short);
 }
 
 }  // namespace

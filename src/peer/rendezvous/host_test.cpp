@@ -191,7 +191,7 @@ TEST(Rendezvous, KeyFileNeedsNoCodeAndAWrongKeyBurnsNothing) {
 }
 
 TEST(Rendezvous, ExpiredCodeIsReplacedAtOnce) {
-  World world;
+  World world{{.pace = {.settled = 0s}}};
   world.start_host();
   world.wait_for_code();
   const crypto::Code first = *world.heard.last_code;
@@ -200,6 +200,23 @@ TEST(Rendezvous, ExpiredCodeIsReplacedAtOnce) {
   EXPECT_NE(world.heard.last_code->mailbox, first.mailbox);
   EXPECT_TRUE(world.heard.troubles.empty());
   EXPECT_EQ(world.host->stats().codes_expired, 1U);
+}
+
+TEST(Rendezvous, HubThatEndsMailboxesAsItOpensThemIsSoughtLaterAndLater) {
+  World world{{.pace = {.hub = {.first = 1000h, .longest = 1000h}}}};
+  world.start_host();
+  world.wait_for_code();
+  world.hub.expire_all();
+  world.run_until([&] { return !world.heard.troubles.empty() || world.heard.waiting > 1; });
+  EXPECT_EQ(world.heard.waiting, 1);
+  ASSERT_EQ(world.heard.troubles.size(), 1U);
+  EXPECT_EQ(world.heard.troubles[0].phase, Phase::hub);
+  EXPECT_EQ(world.heard.troubles[0].error.code, Errc::protocol_violation);
+  EXPECT_EQ(world.host->stats().hub_failures, 1U);
+  EXPECT_EQ(world.host->stats().codes_expired, 0U);
+  world.shard.restart();
+  world.shard.poll();
+  EXPECT_EQ(world.heard.waiting, 1);  // it pauses
 }
 
 TEST(Rendezvous, LostHubIsSoughtAgain) {
