@@ -57,7 +57,7 @@ Reporter::Reporter(Config config)
     : format_(config.format), out_(config.out), err_(config.err), terminal_(out_.is_terminal()) {}
 
 Reporter::~Reporter() {
-  if (status_shown_) out_.write(kEraseLine, 0ms);
+  clear_status();
 }
 
 void Reporter::event(std::string_view name, boost::json::object fields, std::string_view sentence) {
@@ -101,13 +101,17 @@ ExitCode Reporter::error(Stage stage, const Error& error) {
     event("error", {{"code", name_of(error.code)}, {"message", explain(stage, error)}, {"hint", next}}, {});
     return exit_code(stage, error.code);
   }
-  if (status_shown_) status_shown_ = !out_.write(kEraseLine, 0ms);
+  clear_status();
   const bool colour = err_.is_terminal() && !observe::colours_refused();
   std::string text = fmt::format("{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "",
                                  printable(explain(stage, error)));
   if (!next.empty()) text += fmt::format("        {}\n", next);
   err_.write(text, kPatience);
   return exit_code(stage, error.code);
+}
+
+void Reporter::clear_status() {
+  if (status_shown_) status_shown_ = !out_.write(kEraseLine, 0ms);
 }
 
 void Reporter::line(std::string_view text) {

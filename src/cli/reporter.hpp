@@ -53,6 +53,9 @@ class Reporter {
   /// What went wrong and what to do next; returns the exit code that goes with it.
   ExitCode error(Stage stage, const Error& error);
 
+  /// Takes the status line away; before an end of the process that runs no destructor.
+  void clear_status();
+
  private:
   void line(std::string_view text);
   void deliver(std::string_view text);

@@ -1,6 +1,7 @@
 #include "cli/run_job.hpp"
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -19,6 +20,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr auto kStatusInterval = std::chrono::seconds{1};
+/// What a job's end leaves to run: handlers that are ready, and what libraries post once they were stopped.
+constexpr auto kLeftoverPatience = std::chrono::milliseconds{250};
 
 double milliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -115,6 +118,18 @@ asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std:
   std::_Exit(static_cast<int>(ExitCode::interrupted));
 }
 
+/// Ends the process when something still waits on the shard. Jobs join all that is theirs, so it is a name
+/// look-up that outlived its caller: getaddrinfo(3) cannot be cancelled and takes up to 40 s where no name
+/// server answers. The shard's destructor would join the resolver's thread and so wait for it; nobody needs
+/// the answer any more.
+void leave_look_ups_behind(asio::io_context& shard, Reporter& reporter, ExitCode code) {
+  shard.run_for(kLeftoverPatience);
+  if (shard.stopped()) return;  // nothing is left
+  reporter.clear_status();
+  std::fflush(nullptr);
+  std::_Exit(static_cast<int>(code));
+}
+
 asio::awaitable<void> run_to_end(api::Job& job, runtime::TaskScope& helpers,
                                  std::optional<api::Failure>& failure) {
   failure = co_await job.run();
@@ -140,8 +155,11 @@ ExitCode run_job(asio::io_context& shard, api::Job& job, Reporter& reporter,
   helpers.spawn(obey_signals(job, reporter, on_stop));
   helpers.spawn(show_status(job, reporter));
   main.spawn(run_to_end(job, helpers, failure));
-  shard.run();
-  return failure ? reporter.error(failure->stage, failure->error) : ExitCode::ok;
+  while ((main.size() > 0 || helpers.size() > 0) && shard.run_one() > 0) {
+  }
+  const ExitCode code = failure ? reporter.error(failure->stage, failure->error) : ExitCode::ok;
+  leave_look_ups_behind(shard, reporter, code);
+  return code;
 }
 
 }  // namespace sluice::cli
