@@ -73,7 +73,9 @@ Result<HubAddresses> HubServer::Impl::start() {
 }
 
 asio::awaitable<void> HubServer::Impl::stop() {
-  if (server_) co_await server_->stop("the hub is shutting down");
+  // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
+  std::string farewell = "the hub is shutting down";
+  if (server_) co_await server_->stop(std::move(farewell));
   tasks_.cancel();
   co_await tasks_.join();
 }
