@@ -34,14 +34,17 @@ bool can_heal(const Failure& failure) {
 
 /// A program that reads standard output cannot see a reset: it must learn from the exit status that what it
 /// got is not all there was.
-std::optional<Failure> stdio_failure(const std::optional<tunnel::StreamEnd>& end, const Error& session) {
+std::optional<Failure> stdio_failure(const std::string& target, const std::optional<tunnel::StreamEnd>& end,
+                                     const Error& session) {
   using By = tunnel::StreamEnd::By;
   if (!end || end->by == By::session) return Failure{.stage = Stage::running, .error = session};
   if (end->by == By::both || end->reason == wire::CloseReason::normal) return std::nullopt;
-  return Failure{.stage = Stage::running,
-                 .error = {.code = end->by == By::remote ? Errc::refused : Errc::io,
-                           .message = fmt::format("the connection was closed ({}){}{}", name_of(end->reason),
-                                                  end->text.empty() ? "" : ": ", end->text)}};
+  return Failure{
+      .stage = Stage::running,
+      .error = {.code = end->by == By::remote ? Errc::refused : Errc::io,
+                .message = fmt::format("the connection to {} was closed ({}){}{}",
+                                       target.empty() ? "the host's default target" : '"' + target + '"',
+                                       name_of(end->reason), end->text.empty() ? "" : ": ", end->text)}};
 }
 
 /// One tunnel after the other: with a code there is one, with a key the host is sought again when it was
@@ -149,7 +152,7 @@ asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_
   add_session(ended_, session);
   changed_.notify();
   observer_.on_closed(reason);
-  if (options_.stdio_target) co_return stdio_failure(session.stdio_end(), reason);
+  if (options_.stdio_target) co_return stdio_failure(*options_.stdio_target, session.stdio_end(), reason);
   if (reason.code == Errc::closed && stopping_) co_return std::nullopt;
   co_return Failure{.stage = Stage::running, .error = reason};
 }
