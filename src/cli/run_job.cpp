@@ -66,10 +66,10 @@ class Rates {
 void show_lines(Reporter& reporter, boost::json::object fields, const api::TunnelStatus& status,
                 Rates::Now rates) {
   const std::string streams = fmt::format("{} stream{}", status.streams, status.streams == 1 ? "" : "s");
-  const std::string figures =
-      fmt::format("{} | out {} ({}) | in {} ({}) | held back {}", streams, human_rate(rates.sent),
-                  human_bytes(status.sent.count()), human_rate(rates.received),
-                  human_bytes(status.received.count()), human_duration(status.held_back));
+  const std::string figures = fmt::format(
+      "{} | out {} ({}) | in {} ({}) | held back {} link, {} far", streams, human_rate(rates.sent),
+      human_bytes(status.sent.count()), human_rate(rates.received), human_bytes(status.received.count()),
+      human_duration(status.held_back), human_duration(status.without_credit));
   if (!status.path) return reporter.status(std::move(fields), {figures});
   const transport::Path& path = *status.path;
   const std::string_view kind = kind_name(path.kind);
@@ -90,6 +90,7 @@ void show(Reporter& reporter, const api::TunnelStatus& status, Rates::Now rates)
                              {"send_bytes_per_s", rates.sent},
                              {"receive_bytes_per_s", rates.received},
                              {"gate_closed_ms", milliseconds(status.held_back)},
+                             {"no_credit_ms", milliseconds(status.without_credit)},
                              {"buffered", status.buffered.count()}};
   if (status.path) fields["path"] = path_fields(*status.path);
   if (status.round_trip) fields["rtt_ms"] = milliseconds(*status.round_trip);

@@ -53,6 +53,7 @@ TEST(TunnelSimulationItself, MeetsWhatItIsFor) {
   tunnel::StreamTotals host;
   std::size_t finished = 0;
   std::uint64_t gate_closed = 0;
+  Duration without_credit{};
   std::uint64_t lost = 0;
   std::uint64_t stalled = 0;
   std::uint64_t refused = 0;
@@ -72,6 +73,7 @@ TEST(TunnelSimulationItself, MeetsWhatItIsFor) {
     add(client, outcome.client.totals);
     add(host, outcome.host.totals);
     finished += outcome.finished;
+    without_credit += outcome.client.without_credit + outcome.host.without_credit;
     gate_closed += outcome.client.gate.mark.times_closed + outcome.host.gate.mark.times_closed;
     refused += outcome.host.refused;
     lost += outcome.client_end == Errc::link_lost ? 1 : 0;
@@ -80,6 +82,7 @@ TEST(TunnelSimulationItself, MeetsWhatItIsFor) {
   EXPECT_GT(finished, kSeedsPerBlock);
   EXPECT_GT(client.sent + host.sent, Bytes{10'000'000});
   EXPECT_GT(gate_closed, 200U);
+  EXPECT_GT(without_credit, std::chrono::minutes{1});
   EXPECT_GT(client.early + host.early, 1000U);
   EXPECT_GT(client.discarded, Bytes{});
   EXPECT_GT(host.discarded, Bytes{});

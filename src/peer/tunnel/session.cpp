@@ -125,7 +125,7 @@ void Session::settle(Entry& entry, TimePoint now) {
   Stream& stream = entry.stream;
   if (stream.finished()) {
     const StreamEnd end = stream.end();
-    return remove(entry, end);
+    return remove(entry, end, now);
   }
   if (const bool owes = stream.owes_packet(); owes != entry.owing) {
     auto& from = entry.owing ? owing_ : quiet_;
@@ -153,9 +153,10 @@ void Session::schedule(Entry& entry, std::optional<TimePoint> deadline) {
   if (deadline) deadlines_.emplace(*deadline, entry.stream.id());
 }
 
-void Session::remove(Entry& entry, const StreamEnd& end) {
+void Session::remove(Entry& entry, const StreamEnd& end, TimePoint now) {
   const wire::SocketId id = entry.stream.id();
   if (entry.dialing) shell_.forget_dial(id);
+  without_credit_ += entry.stream.without_credit(now);
   fair_.deactivate(id);
   schedule(entry, std::nullopt);
   (entry.owing ? owing_ : quiet_).erase(entry.place);
@@ -191,7 +192,7 @@ void Session::expire(TimePoint now) {
     Stream& stream = entry.stream;
     if (stream.awaits_connect()) {
       ignore(stream.id(), Ignored::never_opened);
-      remove(entry, {.by = StreamEnd::By::local, .reason = wire::CloseReason::stalled, .text = ""});
+      remove(entry, {.by = StreamEnd::By::local, .reason = wire::CloseReason::stalled, .text = ""}, now);
       continue;
     }
     if (stream.flushing()) {
@@ -244,7 +245,7 @@ void Session::outlive_link(const Error& reason, TimePoint now) {
       settle(entry, now);
     } else {
       remove(entry,
-             {.by = StreamEnd::By::session, .reason = wire::CloseReason::reset, .text = reason.message});
+             {.by = StreamEnd::By::session, .reason = wire::CloseReason::reset, .text = reason.message}, now);
     }
   }
   send(now);
@@ -259,17 +260,20 @@ void Session::end(Error why, TimePoint now) {
   ticket_.reset();
   while (!streams_.empty()) {
     Entry& entry = streams_.begin()->second;
-    remove(entry,
-           {.by = StreamEnd::By::session, .reason = wire::CloseReason::reset, .text = ended_->message});
+    remove(entry, {.by = StreamEnd::By::session, .reason = wire::CloseReason::reset, .text = ended_->message},
+           now);
   }
 }
 
 SessionStats Session::stats(TimePoint now) const {
+  Duration without_credit = without_credit_;
+  for (const auto& [id, entry] : streams_) without_credit += entry.stream.without_credit(now);
   return {.totals = totals_,
           .streams = streams_.size(),
           .peak_streams = peak_streams_,
           .refused = refused_,
           .gate = gate_.stats(now),
+          .without_credit = without_credit,
           .windows = budget_.stats(),
           .turns = fair_.stats(),
           .link_buffered = ended_ ? Bytes{} : link_.buffered_amount()};

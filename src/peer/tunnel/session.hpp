@@ -60,6 +60,9 @@ struct SessionStats {
   std::size_t peak_streams = 0;
   std::size_t refused = 0;  ///< Sockets that got no stream.
   flow::GateStats gate;     ///< Times and time that the link held this side back.
+  /// The same for the other side's sockets: time without credit of all streams together, those that are over
+  /// included.
+  Duration without_credit{};
   flow::SessionBudgetStats windows;
   flow::FairQueueStats turns;
   Bytes link_buffered;
@@ -161,7 +164,7 @@ class Session {
   [[nodiscard]] Stream::Options options_for(wire::SocketId id) const;
   void settle(Entry& entry, TimePoint now);
   void schedule(Entry& entry, std::optional<TimePoint> deadline);
-  void remove(Entry& entry, const StreamEnd& end);
+  void remove(Entry& entry, const StreamEnd& end, TimePoint now);
   void ignore(wire::SocketId id, Ignored why);
 
   void send(TimePoint now);
@@ -191,6 +194,7 @@ class Session {
   std::set<std::pair<TimePoint, wire::SocketId>> deadlines_;  // at most one for each stream
   std::size_t peak_streams_ = 0;
   std::size_t refused_ = 0;
+  Duration without_credit_{};  // of streams that are over
 
   std::optional<wire::Hello> peer_;
   bool owes_hello_ = false;

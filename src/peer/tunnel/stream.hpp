@@ -126,6 +126,8 @@ class Stream {
   /// Nothing more comes from the peer, and the socket has not taken yet what did.
   [[nodiscard]] bool flushing() const { return phase_ == Phase::closing || (link_gone_ && !shut_); }
   [[nodiscard]] StreamStats stats() const;
+  /// For how long all credit was spent, the time that still lasts included.
+  [[nodiscard]] Duration without_credit(TimePoint now) const { return send_window_.stats(now).time_out; }
 
  private:
   enum class Phase : std::uint8_t {
