@@ -25,6 +25,7 @@ std::string_view syllables_name(Syllables syllables) {
 
 std::string words_text(std::span<const std::uint8_t, Code::kWords> words) {
   std::string text;
+  text.reserve(limits::kMaxCodeText.count());  // not to leave a piece of it behind by growing
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (i != 0) text += '-';
     text += word_list(kPattern[i])[words[i]];

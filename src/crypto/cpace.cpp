@@ -68,19 +68,20 @@ ByteBuffer generator_string(const Inputs& inputs) {
   return text;
 }
 
-Element calculate_generator(const Inputs& inputs) {
+Secret<kElementSize> calculate_generator(const Inputs& inputs) {
   start_sodium();
   ByteBuffer text = generator_string(inputs);
   std::array<std::byte, crypto_hash_sha512_BYTES> hash;
   crypto_hash_sha512(raw(ByteSpan{hash}), raw(ByteView{text}), text.size());
-  Element generator;
-  crypto_core_ristretto255_from_hash(raw(ByteSpan{generator}), raw(ByteView{hash}));
+  auto generator = Secret<kElementSize>::written_by([&](std::span<std::byte, kElementSize> out) {
+    crypto_core_ristretto255_from_hash(raw(ByteSpan{out}), raw(ByteView{hash}));
+  });
   wipe(text);
   wipe(hash);
   return generator;
 }
 
-Element scalar_mult(std::span<const std::byte, 32> scalar, const Element& element) {
+Element scalar_mult(std::span<const std::byte, 32> scalar, std::span<const std::byte, kElementSize> element) {
   Element product;
   const int failed =
       crypto_scalarmult_ristretto255(raw(ByteSpan{product}), raw(ByteView{scalar}), raw(ByteView{element}));
@@ -142,7 +143,7 @@ Exchange::Exchange(Role role, const Inputs& inputs, Scalar scalar)
     : role_(role),
       session_(to_buffer(inputs.session)),
       scalar_(std::move(scalar)),
-      share_(scalar_mult(scalar_.expose(), calculate_generator(inputs))) {}
+      share_(scalar_mult(scalar_.expose(), calculate_generator(inputs).expose())) {}
 
 Result<SessionKey> Exchange::finish(const Element& far_share, const AssociatedData& data) && {
   const auto shared = scalar_mult_vfy(scalar_.expose(), far_share);

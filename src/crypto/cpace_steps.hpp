@@ -18,11 +18,12 @@ void append_with_length(ByteBuffer& out, ByteView bytes);
 /// password: the caller wipes it.
 [[nodiscard]] ByteBuffer generator_string(const Inputs& inputs);
 
-/// `calculate_generator`: the string hashed, mapped onto the group.
-[[nodiscard]] Element calculate_generator(const Inputs& inputs);
+/// `calculate_generator`: the string hashed, mapped onto the group. Whoever has it can try passwords out.
+[[nodiscard]] Secret<kElementSize> calculate_generator(const Inputs& inputs);
 
 /// `scalar_mult` of an element that we made ourselves.
-[[nodiscard]] Element scalar_mult(std::span<const std::byte, 32> scalar, const Element& element);
+[[nodiscard]] Element scalar_mult(std::span<const std::byte, 32> scalar,
+                                  std::span<const std::byte, kElementSize> element);
 
 /// `scalar_mult_vfy`: the shared element, or nothing when the far one is no encoding of an element, or the
 /// product is the neutral element.

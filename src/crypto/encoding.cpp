@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "crypto/secret.hpp"
 #include "crypto/sodium.hpp"
 
 namespace sluice::crypto {
@@ -23,6 +24,7 @@ std::optional<ByteBuffer> from_hex(std::string_view text) {
   if (sodium_hex2bin(raw(ByteSpan{bytes}), bytes.size(), text.data(), text.size(), nullptr, &count, &end) !=
           0 ||
       end != text.data() + text.size()) {
+    wipe(bytes);  // what could be read of it may be a secret all the same
     return std::nullopt;
   }
   return bytes;

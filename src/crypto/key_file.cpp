@@ -1,6 +1,5 @@
 #include "crypto/key_file.hpp"
 
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <optional>
@@ -54,18 +53,38 @@ std::unexpected<Error> system_failure(const FileTask& task, int error) {
                         std::generic_category().message(error) + ".");
 }
 
-std::string text_of(const SharedKey& key) {
-  std::string text{kHeader};
-  text += "\nsecret ";
-  text += to_hex(key.secret().expose());
-  text += '\n';
-  return text;
-}
-
 std::string check_of(std::string_view text) {
   const Digest digest = KeyedHash{"sluice/1 key file"}.add(as_bytes(text)).digest();
   return to_hex(ByteView{digest}.first(kCheckSize));
 }
+
+/// What a key's file says; wiped when it goes.
+class KeyText {
+ public:
+  explicit KeyText(const SharedKey& key) {
+    text_.reserve(limits::kMaxKeyFile.count());  // not to leave a piece of it behind by growing
+    text_ += kHeader;
+    text_ += "\nsecret ";
+    std::string digits = to_hex(key.secret().expose());
+    text_ += digits;
+    wipe(std::as_writable_bytes(std::span{digits}));
+    text_ += '\n';
+    check_ = check_of(text_);
+    text_ += "check ";
+    text_ += check_;
+    text_ += '\n';
+  }
+  KeyText(const KeyText&) = delete;
+  KeyText& operator=(const KeyText&) = delete;
+  ~KeyText() { wipe(std::as_writable_bytes(std::span{text_})); }
+
+  [[nodiscard]] std::string_view whole() const { return text_; }
+  [[nodiscard]] std::string_view check() const { return check_; }
+
+ private:
+  std::string text_;
+  std::string check_;
+};
 
 /// A line up to its end, without it, taken off the front; nothing when the text has no whole line left.
 std::optional<std::string_view> take_line(std::string_view& text) {
@@ -75,6 +94,14 @@ std::optional<std::string_view> take_line(std::string_view& text) {
   text.remove_prefix(end + 1);
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
+}
+
+Result<SharedKey> parse_secret(std::string_view digits) {
+  auto bytes = digits.size() == 64 ? from_hex(digits) : std::nullopt;
+  if (!bytes) return fail(Errc::malformed, "its secret is not 64 hexadecimal digits");
+  SharedKey key{Secret<32>{std::span<const std::byte, 32>{*bytes}}};
+  wipe(*bytes);
+  return key;
 }
 
 Result<SharedKey> parse(std::string_view text) {
@@ -89,15 +116,10 @@ Result<SharedKey> parse(std::string_view text) {
       !check_line->starts_with("check ")) {
     return fail(Errc::malformed, "it is not whole");
   }
-  auto secret = from_hex(secret_line->substr(7));
-  if (!secret || secret->size() != 32)
-    return fail(Errc::malformed, "its secret is not 64 hexadecimal digits");
-  SharedKey key{Secret<32>{std::span<const std::byte, 32>{*secret}}};
-  wipe(*secret);
-  std::string whole = text_of(key);
-  const bool good = check_of(whole) == check_line->substr(6);
-  wipe(std::as_writable_bytes(std::span{whole}));
-  if (!good) return fail(Errc::malformed, "its check does not fit: it was altered or cut short");
+  auto key = parse_secret(secret_line->substr(7));
+  if (!key) return key;
+  if (KeyText{*key}.check() != check_line->substr(6))
+    return fail(Errc::malformed, "its check does not fit: it was altered or cut short");
   return key;
 }
 
@@ -149,13 +171,13 @@ Result<SharedKey> read_key_file(const std::filesystem::path& path) {
     return fail(Errc::permission_denied, "Others may use the key file " + path.string() +
                                              ". Make it yours alone: chmod 600 " + path.string());
   }
-  std::array<std::byte, limits::kMaxKeyFile.count() + 1> bytes;
-  const auto size = read_all(file.get(), bytes, path);
+  Result<std::size_t> size;
+  const auto bytes = Secret<limits::kMaxKeyFile.count() + 1>::written_by(
+      [&](ByteSpan out) { size = read_all(file.get(), out, path); });
   if (!size) return fail(size.error());
   auto key = *size > limits::kMaxKeyFile.count()
                  ? Result<SharedKey>{fail(Errc::malformed, "it is far too long")}
-                 : parse(as_text(ByteView{bytes}.first(*size)));
-  wipe(bytes);
+                 : parse(as_text(ByteView{bytes.expose()}.first(*size)));
   if (!key) {
     return fail(key.error().code,
                 "Cannot use the key file " + path.string() + ": " + key.error().message + ".");
@@ -169,11 +191,8 @@ Status write_key_file(const std::filesystem::path& path, const SharedKey& key, I
   if (file.get() < 0) return system_failure({.doing = "write", .path = path}, errno);
   file.remove_unless_kept(unfinished);
 
-  std::string text = text_of(key);
-  text += "check " + check_of(text) + '\n';
-  const Status written = write_all(file.get(), text, path);
-  wipe(std::as_writable_bytes(std::span{text}));
-  if (!written) return written;
+  const KeyText text{key};
+  if (auto written = write_all(file.get(), text.whole(), path); !written) return written;
 
   const unsigned flags = if_exists == IfKeyExists::refuse ? RENAME_NOREPLACE : 0U;
   if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
