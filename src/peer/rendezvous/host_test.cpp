@@ -168,6 +168,53 @@ TEST(Rendezvous, WrongCodeIsToldBurntAndReplaced) {
   EXPECT_EQ(world.host->stats().wrong_guesses, 1U);
 }
 
+/// A link to a hub that takes nothing any more once it is told to.
+class FullLink final : public transport::Link {
+ public:
+  FullLink(std::unique_ptr<transport::Link> link, const bool& full) : link_(std::move(link)), full_(full) {}
+  void listen(transport::LinkListener& listener) override { link_->listen(listener); }
+  Status send(ByteView message) override {
+    if (full_) return fail(Errc::limit_exceeded, "The hub does not read.");
+    return link_->send(message);
+  }
+  void close() override { link_->close(); }
+  [[nodiscard]] Bytes buffered_amount() const override { return link_->buffered_amount(); }
+  void set_buffered_amount_low_threshold(Bytes) override {}
+  [[nodiscard]] Bytes max_message_size() const override { return link_->max_message_size(); }
+  [[nodiscard]] transport::LinkStats stats() const override { return link_->stats(); }
+  [[nodiscard]] transport::Path path() const override { return link_->path(); }
+
+ private:
+  std::unique_ptr<transport::Link> link_;
+  const bool& full_;
+};
+
+TEST(Rendezvous, WrongCodeIsBurntAlsoWhenTheHubNoLongerTakesTheRefusal) {
+  bool full = false;
+  World world;
+  HostSetup setup{.connect = [&]() -> asio::awaitable<Result<std::unique_ptr<transport::Link>>> {
+                    const auto connect = world.hub.connector();
+                    auto link = co_await connect();
+                    co_return std::make_unique<FullLink>(std::move(link).value(), full);
+                  },
+                  .make_peer = world.peers.factory()};
+  world.host = std::make_unique<HostRendezvous>(std::move(setup), world.heard);
+  world.hub.relay = [&](const FakeHub::Body& body) -> std::optional<std::string> {
+    const auto type = crypto::from_base64(body.base64).value().front();
+    if (body.to_host && type == std::byte{4}) full = true;  // CONFIRM, with a wrong tag
+    return body.base64;
+  };
+  world.start_host();
+  world.wait_for_code();
+  world.start_client(Credential::of(world.wrong_code()));
+  world.run_until([&] { return world.heard.burnt + world.host->stats().failed_before_key > 0; });
+  full = false;
+  EXPECT_EQ(world.heard.burnt, 1);
+  EXPECT_EQ(world.host->stats().wrong_guesses, 1U);
+  world.wait_for_code(2);
+  EXPECT_EQ(world.hub.heard("burn"), 0);  // it was not taken either: the mailbox ended with its link
+}
+
 TEST(Rendezvous, KeyFileNeedsNoCodeAndAWrongKeyBurnsNothing) {
   const crypto::SharedKey key = crypto::SharedKey::random();
   World world{{.key = key.clone(), .pace = {.guess = {.first = 10ms}}}};

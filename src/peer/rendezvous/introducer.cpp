@@ -1,5 +1,6 @@
 #include "peer/rendezvous/introducer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/limits.hpp"
@@ -10,6 +11,14 @@ namespace sluice::rendezvous {
 namespace asio = boost::asio;
 using observe::log;
 using observe::LogLevel;
+
+namespace {
+
+bool is_end(const Action& action) {
+  return std::holds_alternative<Ended>(action);
+}
+
+}  // namespace
 
 asio::awaitable<Outcome> Introducer::run() {
   perform(parts_.introduction.begin(Clock::now()));
@@ -54,17 +63,18 @@ void Introducer::handle(client::MailboxEvent& event) {
 }
 
 void Introducer::perform(Actions actions) {
+  // What ended the attempt stands, a wrong guess above all, whether or not the hub still takes the last word.
+  const auto end = std::ranges::find_if(actions, is_end);
+  if (end != actions.end()) guess_ = std::get<Ended>(*end).guess;
   for (Action& action : actions) {
     if (outcome_) return;
     if (const auto* send = std::get_if<SendBody>(&action)) {
-      if (auto sent = parts_.mailbox.send(client::Relay{.body = send->body, .visit = parts_.visit}); !sent) {
-        fail_with(Phase::hub, std::move(sent).error());
-      }
+      auto sent = parts_.mailbox.send(client::Relay{.body = send->body, .visit = parts_.visit});
+      if (!sent && end == actions.end()) fail_with(Phase::hub, std::move(sent).error());
     } else if (std::holds_alternative<KeyConfirmed>(action)) {
       report(Progress::key_confirmed);
       if (parts_.introduction.makes_offer()) make_offer();
     } else if (auto* ended = std::get_if<Ended>(&action)) {
-      guess_ = ended->guess;
       fail_with(parts_.introduction.confirmed() ? Phase::path : Phase::key, std::move(ended->error));
     } else {
       on_signal(std::get<Signal>(action));
