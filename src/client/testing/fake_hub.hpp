@@ -51,8 +51,9 @@ class FakeHub {
   }
 
   bool reachable = true;
-  bool silent = false;  ///< Takes everything, answers nothing.
-  int busy = 0;         ///< So many joins find the place taken.
+  Errc why_not = Errc::unreachable;  ///< What a connection fails with while it is not reachable.
+  bool silent = false;               ///< Takes everything, answers nothing.
+  int busy = 0;                      ///< So many joins find the place taken.
   /// What is delivered instead of a relayed body (base64), `to_host` or to the client; nothing: dropped.
   struct Body {
     bool to_host;
@@ -89,7 +90,7 @@ class FakeHub {
   };
 
   boost::asio::awaitable<Result<std::unique_ptr<transport::Link>>> connect() {
-    if (!reachable) co_return fail(Errc::unreachable, "no hub");
+    if (!reachable) co_return fail(why_not, "no hub");
     auto [ours, theirs] = PairedLink::make(executor_);
     collect();
     places_.push_back(std::make_unique<Place>(*this, std::move(ours)));

@@ -26,6 +26,12 @@ double chance() {
   return static_cast<double>(crypto::random_below(kSteps)) / kSteps;
 }
 
+/// Whether a hub that cannot be reached for that reason may be reached later: it may come back, but waiting
+/// gives it no other certificate, and an option no other meaning.
+bool can_heal(Errc code) {
+  return code != Errc::permission_denied && code != Errc::invalid_argument;
+}
+
 /// Whether the hub gave a mailbox that a code can name.
 bool is_number(const std::string& mailbox) {
   return crypto::Code::parse(crypto::Code{.mailbox = mailbox}.text()).has_value();
@@ -37,7 +43,7 @@ asio::awaitable<Failure> HostRendezvous::run() {
   for (;;) {
     MailboxEnd end = co_await serve_mailbox();
     if (end.failure) {
-      if (stats_.mailboxes == 0) co_return std::move(*end.failure);
+      if (stats_.mailboxes == 0 || end.why == MailboxEnd::Why::hub_unfit) co_return std::move(*end.failure);
       ++stats_.hub_failures;
       listener_.on_trouble(*end.failure);
     }
@@ -52,6 +58,7 @@ Duration HostRendezvous::pause_after(const MailboxEnd& end) {
     case MailboxEnd::Why::burnt:
       return pace_.burnt();
     case MailboxEnd::Why::hub_lost:
+    case MailboxEnd::Why::hub_unfit:
       return pace_.hub_lost(chance());
   }
   return Duration::zero();
@@ -60,8 +67,9 @@ Duration HostRendezvous::pause_after(const MailboxEnd& end) {
 asio::awaitable<HostRendezvous::MailboxEnd> HostRendezvous::serve_mailbox() {
   auto link = co_await setup_.connect();
   if (!link) {
-    co_return MailboxEnd{.why = MailboxEnd::Why::hub_lost,
-                         .failure = Failure{.phase = Phase::hub, .error = std::move(link).error()}};
+    co_return MailboxEnd{
+        .why = can_heal(link.error().code) ? MailboxEnd::Why::hub_lost : MailboxEnd::Why::hub_unfit,
+        .failure = Failure{.phase = Phase::hub, .error = std::move(link).error()}};
   }
   const auto executor = co_await asio::this_coro::executor;
   client::MailboxClient mailbox{executor, std::move(*link), setup_.mailbox_times};

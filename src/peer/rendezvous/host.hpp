@@ -75,7 +75,9 @@ class HostRendezvous {
       : setup_(std::move(setup)), listener_(listener), pace_(setup_.pace) {}
 
   /// Runs until cancelled (throws `operation_aborted`), or returns why the first mailbox could not be opened:
-  /// phase `hub`, or `key` when the hub refuses. Later failures are told to the listener and got over.
+  /// phase `hub`, or `key` when the hub refuses. Later failures are told to the listener and got over, but
+  /// for those of the connector that waiting does not mend, which are returned too: `permission_denied`
+  /// (another certificate than the pinned or a trusted one) and `invalid_argument`.
   boost::asio::awaitable<Failure> run();
 
   [[nodiscard]] const HostStats& stats() const { return stats_; }
@@ -83,7 +85,7 @@ class HostRendezvous {
  private:
   /// Why a mailbox came to its end.
   struct MailboxEnd {
-    enum class Why : std::uint8_t { expired, burnt, hub_lost } why;
+    enum class Why : std::uint8_t { expired, burnt, hub_lost, hub_unfit } why;
     std::optional<Failure> failure{};
   };
   /// The mailbox that is open now.

@@ -288,6 +288,36 @@ TEST(Rendezvous, HostSaysSoWhenThereIsNoHubAtFirst) {
   EXPECT_EQ(world.host_ended->error.code, Errc::unreachable);
 }
 
+class HubThatChanged : public ::testing::TestWithParam<Errc> {};
+
+TEST_P(HubThatChanged, EndsTheHostWhenWaitingDoesNotMendIt) {
+  World world{{.key = crypto::SharedKey::random(), .pace = {.hub = {.first = 1ms, .longest = 1ms}}}};
+  world.start_host();
+  world.wait_for_code();
+  world.hub.reachable = false;
+  world.hub.why_not = GetParam();
+  world.hub.cut_all();
+  world.run_until([&] { return world.host_ended.has_value() || world.host->stats().hub_failures > 3; });
+  ASSERT_TRUE(world.host_ended);
+  EXPECT_EQ(world.host_ended->phase, Phase::hub);
+  EXPECT_EQ(world.host_ended->error.code, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Reasons, HubThatChanged,
+                         ::testing::Values(Errc::permission_denied, Errc::invalid_argument));
+
+TEST(Rendezvous, HubThatIsAwayIsSoughtForAsLongAsItTakes) {
+  World world{{.key = crypto::SharedKey::random(), .pace = {.hub = {.first = 1ms, .longest = 1ms}}}};
+  world.start_host();
+  world.wait_for_code();
+  world.hub.reachable = false;
+  world.hub.cut_all();
+  world.run_until([&] { return world.host->stats().hub_failures >= 5; });
+  EXPECT_FALSE(world.host_ended);
+  world.hub.reachable = true;
+  world.wait_for_code(2);
+}
+
 TEST(Rendezvous, SecondHostWithTheSameKeyIsRefused) {
   const crypto::SharedKey key = crypto::SharedKey::random();
   World world{{.key = key.clone()}};
