@@ -12,10 +12,10 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "client/mailbox_message.hpp"
-#include "client/timed_wake_up.hpp"
 #include "core/error.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
+#include "runtime/timed_wake_up.hpp"
 #include "transport/link.hpp"
 
 namespace sluice::client {
@@ -97,7 +97,7 @@ class MailboxClient final : private transport::LinkListener {
 
   std::unique_ptr<transport::Link> link_;
   MailboxTimes times_;
-  TimedWakeUp wake_up_;
+  runtime::TimedWakeUp wake_up_;
   std::deque<MailboxEvent> inbox_;
   bool asking_ = false;
   std::optional<Answer> answer_;

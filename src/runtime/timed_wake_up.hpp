@@ -6,7 +6,7 @@
 
 #include "core/time.hpp"
 
-namespace sluice::client {
+namespace sluice::runtime {
 
 /// A flag that one coroutine waits for until a point in time and others raise; a raise that nobody waits for
 /// is kept. The waiter looks again at what it waited for.
@@ -27,4 +27,4 @@ class TimedWakeUp {
   bool raised_ = false;
 };
 
-}  // namespace sluice::client
+}  // namespace sluice::runtime

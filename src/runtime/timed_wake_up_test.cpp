@@ -1,11 +1,11 @@
-#include "client/timed_wake_up.hpp"
+#include "runtime/timed_wake_up.hpp"
 
 #include <boost/asio.hpp>
 #include <gtest/gtest.h>
 
 #include "runtime/task_scope.hpp"
 
-namespace sluice::client {
+namespace sluice::runtime {
 namespace {
 
 namespace asio = boost::asio;
@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 struct Waiting {
   asio::io_context shard{1};
-  runtime::TaskScope scope{shard.get_executor()};
+  TaskScope scope{shard.get_executor()};
   TimedWakeUp wake_up{shard.get_executor()};
   int woken = 0;
 
@@ -60,4 +60,4 @@ TEST(TimedWakeUp, CancellationThrowsOutOfTheWait) {
 }
 
 }  // namespace
-}  // namespace sluice::client
+}  // namespace sluice::runtime

@@ -1,4 +1,4 @@
-#include "client/timed_wake_up.hpp"
+#include "runtime/timed_wake_up.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
@@ -6,7 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
-namespace sluice::client {
+namespace sluice::runtime {
 
 namespace asio = boost::asio;
 
@@ -28,4 +28,4 @@ asio::awaitable<void> TimedWakeUp::wait_until(TimePoint until) {
   raised_ = false;
 }
 
-}  // namespace sluice::client
+}  // namespace sluice::runtime
