@@ -133,6 +133,11 @@ inline constexpr Bytes kSctpPathMtuIPv4{1200};
 /// MTUs of links that are asked for: WireGuard's default, Ethernet, and Ethernet with jumbo frames, which
 /// loopback passes too. A larger packet than that saves little: a 16 KiB message is two of them.
 inline constexpr std::array kPathMtuLinks{1420_B, 1500_B, 9000_B};
+/// The largest SCTP packet that is taken from the peer: what one DTLS record holds (RFC 6347 §4.1).
+inline constexpr Bytes kMaxSctpPacket = 16_KiB;
+/// The largest that is sent to a peer which does not say what it takes: that of an Ethernet. A longer one
+/// ends Chromium's session (its buffer has 2048 bytes), and aiortc reads 1500.
+inline constexpr Bytes kMaxSctpPacketToOthers{1432};
 /// What IPv6, UDP and a DTLS 1.2 AES-GCM record take of a link's MTU (40 + 8 + 37); IPv4 takes 20 less.
 inline constexpr Bytes kPathMtuOverhead{85};
 /// How often a size is tried and how long an answer is waited for: a round trip that one can work with. Data

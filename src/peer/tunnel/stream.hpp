@@ -108,8 +108,8 @@ class Stream {
   /// This side ends both directions: the socket is reset at once, and CLOSE is owed where the peer knows the
   /// stream.
   void close(wire::CloseReason reason, std::string text);
-  /// The link has ended in good order. A stream that is over but for what its socket has not taken yet goes on
-  /// until it has; false for any other.
+  /// The link has ended in good order. A stream that is over but for what its socket has not taken yet goes
+  /// on until it has; false for any other.
   [[nodiscard]] bool outlive_link();
   /// Nothing is left to do or to send: the session forgets the stream.
   [[nodiscard]] bool finished() const;

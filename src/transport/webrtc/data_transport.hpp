@@ -54,9 +54,9 @@ class DataTransport {
   struct Start {
     DtlsRole role;
     Fingerprint remote_fingerprint;
-    Bytes path_mtu = limits::kSctpPathMtu;   ///< The largest SCTP packet that passes for sure.
+    Bytes path_mtu = limits::kSctpPathMtu;     ///< The largest SCTP packet that passes for sure.
     std::vector<Bytes> path_mtu_candidates{};  ///< Larger ones that are worth trying.
-    std::uint16_t remote_sctp_port = 5000;   ///< SDP's `a=sctp-port`.
+    std::uint16_t remote_sctp_port = 5000;     ///< SDP's `a=sctp-port`.
     Bytes remote_max_message_size =
         limits::kDefaultMaxMessageSize;  ///< SDP's `a=max-message-size`; 0 is no limit.
   };

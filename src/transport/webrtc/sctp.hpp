@@ -67,7 +67,7 @@ class SctpListener {
 struct SctpOptions {
   std::uint16_t local_port = 5000;  ///< The port that everyone's SDP names (RFC 8841 §5.1).
   std::uint16_t remote_port = 5000;
-  Bytes path_mtu = limits::kSctpPathMtu;   ///< The largest packet that passes for sure.
+  Bytes path_mtu = limits::kSctpPathMtu;     ///< The largest packet that passes for sure.
   std::vector<Bytes> path_mtu_candidates{};  ///< Larger ones that are worth trying, ascending (`PathMtu`).
   Bytes send_buffer = limits::kSctpBuffer;
   Bytes receive_buffer = limits::kSctpBuffer;

@@ -11,6 +11,8 @@
 namespace sluice::webrtc {
 namespace {
 
+constexpr std::string_view kMaxPacketSize = "sluice-max-packet-size";
+
 constexpr std::size_t kMinUfrag = 4;  // RFC 8839 §5.4, as the three below
 constexpr std::size_t kMinPwd = 22;
 constexpr std::size_t kMaxCredential = 256;
@@ -109,6 +111,7 @@ class Parser {
     if (name == "mid") return take_mid(value);
     if (name == "sctp-port") return take_sctp_port(value);
     if (name == "max-message-size") return take_max_message_size(value);
+    if (name == kMaxPacketSize) return take_max_packet_size(value);
     if (name == "ice-lite") {
       return fail(Errc::unsupported, "The peer is an ICE-lite server, which this program does not talk to.");
     }
@@ -180,6 +183,13 @@ class Parser {
     return {};
   }
 
+  Status take_max_packet_size(std::string_view value) {
+    const auto size = text::parse_number<std::uint64_t>(value);
+    if (!size) return fail(Errc::malformed, "The SDP's a=sluice-max-packet-size is not a number.");
+    out_.max_packet_size = Bytes{*size};
+    return {};
+  }
+
   SessionDescription out_;
   bool has_media_ = false;
   bool has_fingerprint_ = false;
@@ -216,6 +226,7 @@ std::string write_sdp(const SessionDescription& description) {
   }
   const bool unlimited = description.max_message_size == Bytes::max();
   line("a=max-message-size:{}", unlimited ? 0 : description.max_message_size.count());
+  line("a={}:{}", kMaxPacketSize, description.max_packet_size.count());
   for (const std::string& candidate : description.candidates) line("a={}", candidate);
   if (description.end_of_candidates) line("a=end-of-candidates");
   return out;

@@ -7,6 +7,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "core/limits.hpp"
 #include "transport/webrtc/certificate.hpp"
 
 namespace sluice::webrtc {
@@ -33,6 +34,9 @@ struct SessionDescription {
   /// The largest message that the sender of this description takes; 64 KiB when it says nothing,
   /// `Bytes::max()` when it says 0 (RFC 8841 §6).
   Bytes max_message_size{65536};
+  /// The largest SCTP packet that the sender of this description takes. An attribute of Sluice's own,
+  /// `a=sluice-max-packet-size`: others keep to buffers of an Ethernet packet's size and say nothing.
+  Bytes max_packet_size = limits::kMaxSctpPacketToOthers;
   /// Attribute values, `candidate:...`, in their order.
   std::vector<std::string> candidates{};
   bool end_of_candidates = false;

@@ -31,6 +31,7 @@ SessionDescription some_description() {
           .fingerprint = Fingerprint{digest},
           .setup = DtlsSetup::actpass,
           .max_message_size = 256_KiB,
+          .max_packet_size = 9000_B,
           .candidates = {"candidate:1 1 UDP 2015363327 192.0.2.1 40000 typ host"},
           .end_of_candidates = true};
 }
@@ -76,6 +77,7 @@ TEST(Sdp, ReadsAnythingThatItCanWrite) {
     description.max_message_size = *rc::gen::oneOf(
         rc::gen::just(Bytes::max()),
         rc::gen::map(rc::gen::inRange<std::uint64_t>(1, 1ULL << 40), [](auto n) { return Bytes{n}; }));
+    description.max_packet_size = Bytes{*rc::gen::inRange<std::uint64_t>(0, 1ULL << 40)};
     description.mid = *ice_text(1, 16);
     description.candidates.assign(*rc::gen::inRange<std::size_t>(0, limits::kMaxCandidates),
                                   "candidate:1 1 UDP 1 192.0.2.1 9 typ host");
@@ -163,6 +165,11 @@ TEST(Sdp, MissingMessageSizeMeans64KiBAndZeroNoLimit) {
   EXPECT_EQ(parse_sdp(with(text, "a=max-message-size:0"))->max_message_size, Bytes::max());
 }
 
+TEST(Sdp, MissingPacketSizeMeansThatOfAnEthernet) {
+  const std::string text = without(write_sdp(some_description()), "a=sluice-max-packet-size");
+  EXPECT_EQ(parse_sdp(text)->max_packet_size, limits::kMaxSctpPacketToOthers);
+}
+
 TEST(Sdp, RefusesWhatASessionCannotBeBuiltFrom) {
   const std::string text = write_sdp(some_description());
   EXPECT_EQ(error_of(""), Errc::unsupported);
@@ -183,7 +190,7 @@ TEST(Sdp, RefusesMalformedLines) {
   for (const std::string_view line :
        {"nonsense", "a=ice-ufrag:ab", "a=ice-pwd:short", "a=ice-ufrag:with blank",
         "a=fingerprint:sha-256 AB:CD", "a=fingerprint:sha-256", "a=sctp-port:0", "a=sctp-port:70000",
-        "a=max-message-size:-1", "a=mid:", "a=x\x07"}) {
+        "a=max-message-size:-1", "a=sluice-max-packet-size:x", "a=mid:", "a=x\x07"}) {
     EXPECT_EQ(error_of(with(text, line)), Errc::malformed) << line;
   }
 }

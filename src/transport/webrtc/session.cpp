@@ -62,7 +62,8 @@ std::string Session::describe_here(DtlsSetup setup) const {
                           .fingerprint = certificate_.fingerprint(),
                           .setup = setup,
                           .sctp_port = options_.sctp.local_port,
-                          .max_message_size = options_.sctp.max_receive_message};
+                          .max_message_size = options_.sctp.max_receive_message,
+                          .max_packet_size = limits::kMaxSctpPacket};
   if (remote_) {
     here.mid = remote_->mid;
     here.syntax = remote_->syntax;
@@ -192,12 +193,13 @@ void Session::start_transport() {
   const bool unlimited = remote_->max_message_size == Bytes::max();
   const auto version = last_path_.remote.starts_with('[') ? IpVersion::v6 : IpVersion::v4;
   const Bytes base = version == IpVersion::v6 ? limits::kSctpPathMtu : limits::kSctpPathMtuIPv4;
-  const Bytes link_mtu = path_->link_mtu().value_or(Bytes{});
+  auto candidates = path_mtu_candidates(path_->link_mtu().value_or(Bytes{}), version);
+  std::erase_if(candidates, [this](Bytes size) { return size > remote_->max_packet_size; });
   in_turn_ = true;
   transport_.start({.role = *dtls_role_,
                     .remote_fingerprint = remote_->fingerprint,
                     .path_mtu = base,
-                    .path_mtu_candidates = path_mtu_candidates(link_mtu, version),
+                    .path_mtu_candidates = std::move(candidates),
                     .remote_sctp_port = remote_->sctp_port,
                     .remote_max_message_size = unlimited ? Bytes{} : remote_->max_message_size},
                    now);
