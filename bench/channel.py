@@ -5,34 +5,30 @@ ICE library alone and with pion. Prints one JSON line with medians and spreads; 
 CPU is user and system time of both processes from the open channel to the last message."""
 
 import argparse
-import pathlib
 import sys
-import tempfile
 
 import measure
+from harness import Crew
 from measure import BUILD, GB, MIB, ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
-from join import Forwarder, PeerProcess  # noqa: E402
+from join import join, start_peer  # noqa: E402
 from peers import build_go  # noqa: E402
 
 OURS = BUILD / "bench" / "channel_peer"
 
 
-def transfer(command, mib, size, *options):
-    """One transfer of `mib` MiB in messages of `size` bytes; what both ends say it cost, summed."""
+def transfer(command, mib, size, *options, fast=None):
+    """One transfer of `mib` MiB in messages of `size` bytes; what both ends say it cost, summed.
+
+    `fast`: what ours must say of its data path."""
     count = mib * MIB // size
-    peers = []
-    try:
-        for role in ("offer", "answer"):
-            peers.append(PeerProcess(role, [str(command), role, str(count), str(size), *options]))
-        sides = [Forwarder(peers[0], peers[1]), Forwarder(peers[1], peers[0])]
-        for side in sides:
-            side.expect("open", 30)
-        usages = [side.expect("usage", measure.LONG) for side in sides]
-    finally:
+    with Crew() as crew:
+        peers = [start_peer(crew, role, command, role, count, size, *options) for role in ("offer", "answer")]
+        join(*peers)
         for peer in peers:
-            peer.stop()
+            assert peer.wait_event("open").get("fast") is fast
+        usages = [peer.wait_event("usage", measure.LONG) for peer in peers]
     assert all(usage["bytes"] == count * size for usage in usages)
     return {"cpu_s_per_gb": sum(usage["cpu_s"] for usage in usages) / (count * size / GB),
             "mb_per_s": count * size / 1e6 / usages[1]["wall_s"],
@@ -49,11 +45,11 @@ def main():
     given = parser.parse_args()
     if given.quick:
         given.runs, given.mib = 1, 32
-    with tempfile.TemporaryDirectory() as scratch:
-        routes = {"": lambda: transfer(OURS, given.mib, given.size)}
+    with Crew() as crew:
+        routes = {"": lambda: transfer(OURS, given.mib, given.size, fast=True)}
         if not given.skip_peers:
-            pion = build_go(ROOT / "bench" / "pion_channel", pathlib.Path(scratch))
-            routes |= {"libnice_": lambda: transfer(OURS, given.mib, given.size, "--plain-ice"),
+            pion = build_go(crew, ROOT / "bench" / "pion_channel")
+            routes |= {"libnice_": lambda: transfer(OURS, given.mib, given.size, "--plain-ice", fast=False),
                        "pion_": lambda: transfer(pion, max(given.mib // 4, 1), given.size)}
         figures = measure.alternate(given.runs, routes)
     measure.report("channel", f"{given.size}-byte messages", figures, mib=given.mib, runs=given.runs)

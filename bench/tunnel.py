@@ -22,7 +22,7 @@ def move(route_class, direction, size, streams, *options):
             figures["cpu_s_per_gb"] = (route.cpu_seconds() - before) / (size / measure.GB)
         if route_class is measure.SluiceRoute:
             figures["peak_rss_mib"] = route.peak_rss_mib()
-            assert route.path["kind"] == "direct"
+            assert route.path["kind"] == "direct" and route.path["fast"]
         return figures
 
 

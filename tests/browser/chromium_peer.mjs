@@ -7,10 +7,11 @@ import readline from 'node:readline';
 import { chromium } from 'playwright-core';
 
 const [role, count, size] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+const ordered = process.argv[5] === 'ordered';
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 
 /** Runs inside the page: a peer connection that talks through the functions `say` (out) and `handle` (in). */
-function pagePeer({ role, count, size }) {
+function pagePeer({ role, count, size, ordered }) {
   const bufferLimit = 1 << 20;
   const table = Uint32Array.from({ length: 256 }, (_, n) => {
     let value = n;
@@ -84,7 +85,7 @@ function pagePeer({ role, count, size }) {
     }
   };
   if (role === 'offer') {
-    attach(connection.createDataChannel('sluice/1', { ordered: false }));
+    attach(connection.createDataChannel('sluice/1', { ordered }));
     connection.createOffer().then(async (offer) => {
       window.say({ type: 'offer', sdp: offer.sdp });
       await connection.setLocalDescription(offer);
@@ -113,13 +114,16 @@ const end = async (status) => {
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => end(1));
 
 const page = browser.pages()[0] ?? (await browser.newPage());
-page.on('pageerror', (error) => say({ type: 'error', message: String(error) }));
+page.on('pageerror', (error) => {
+  say({ type: 'error', message: String(error) });
+  end(1);
+});
 await page.goto(`http://127.0.0.1:${server.address().port}/`);
 await page.exposeFunction('say', async (line) => {
   say(line);
   if (line.type === 'closed') setTimeout(() => end(0), 100);
 });
-await page.evaluate(pagePeer, { role, count, size });
+await page.evaluate(pagePeer, { role, count, size, ordered });
 const lines = readline.createInterface({ input: process.stdin });
 lines.on('line', (text) => page.evaluate((line) => window.handle(line), JSON.parse(text)));
 lines.on('close', () => end(0));

@@ -5,7 +5,7 @@ import json
 import sys
 import zlib
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription, rtcsctptransport
 from aiortc.sdp import candidate_from_sdp
 
 BUFFER_LIMIT = 1 << 20
@@ -21,9 +21,22 @@ def message(index, size):
     return index.to_bytes(4, "big") + repeated[: size - 4]
 
 
+class CountingStream(rtcsctptransport.InboundStream):
+    """Counts the messages that came under the flag for unordered delivery, each once: aiortc itself does not tell."""
+
+    unordered = 0
+
+    def add_chunk(self, chunk):
+        of_a_user = chunk.protocol == rtcsctptransport.WEBRTC_BINARY
+        last = chunk.flags & rtcsctptransport.SCTP_DATA_LAST_FRAG
+        if of_a_user and last and chunk.flags & rtcsctptransport.SCTP_DATA_UNORDERED:
+            CountingStream.unordered += 1
+        super().add_chunk(chunk)
+
+
 class Peer:
-    def __init__(self, role, count, size):
-        self.role, self.count, self.size = role, count, size
+    def __init__(self, role, count, size, ordered):
+        self.role, self.count, self.size, self.ordered = role, count, size, ordered
         self.connection = RTCPeerConnection()
         self.received = self.received_sum = self.sent = self.sent_sum = 0
         self.all_received = asyncio.Event()
@@ -63,7 +76,8 @@ class Peer:
             await asyncio.sleep(0)
         await self.all_received.wait()
         say(type="result", sent=self.sent, sent_sum=self.sent_sum, received=self.received,
-            received_sum=self.received_sum, ordered=self.channel.ordered)
+            received_sum=self.received_sum, received_unordered=CountingStream.unordered,
+            ordered=self.channel.ordered)
 
     async def describe(self, description):
         """aiortc gathers before it describes: the description holds every candidate."""
@@ -85,7 +99,7 @@ class Peer:
             await self.connection.addIceCandidate(candidate)
         elif kind == "close":
             self.channel.close()
-            await asyncio.wait_for(self.closed.wait(), 20)
+            await asyncio.wait_for(self.closed.wait(), 60)
             say(type="closed")
             await self.connection.close()
             return False
@@ -94,7 +108,7 @@ class Peer:
     async def serve(self):
         self.connection.on("datachannel", self.attach)
         if self.role == "offer":
-            self.attach(self.connection.createDataChannel("sluice/1", ordered=False))
+            self.attach(self.connection.createDataChannel("sluice/1", ordered=self.ordered))
             await self.describe(await self.connection.createOffer())
         reader = asyncio.StreamReader(limit=1 << 20)
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -104,4 +118,5 @@ class Peer:
 
 
 if __name__ == "__main__":
-    asyncio.run(Peer(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])).serve())
+    rtcsctptransport.InboundStream = CountingStream
+    asyncio.run(Peer(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), ordered="ordered" in sys.argv[4:]).serve())

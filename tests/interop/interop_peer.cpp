@@ -7,6 +7,7 @@
 #include <boost/crc.hpp>
 
 #include "json_peer.hpp"
+#include "transport/webrtc/data_channel.hpp"
 
 namespace {
 
@@ -43,6 +44,7 @@ class InteropPeer final : public JsonPeer, private transport::LinkListener {
 
   void on_channel(std::unique_ptr<transport::Link> channel) override {
     link_ = std::move(channel);
+    order_ = dynamic_cast<const webrtc::DataChannel&>(*link_).options().order;
     link_->set_buffered_amount_low_threshold(kLow);
     link_->listen(*this);
     send_some();
@@ -80,12 +82,13 @@ class InteropPeer final : public JsonPeer, private transport::LinkListener {
                   {"sent_sum", sent_sum_},
                   {"received", received_},
                   {"received_sum", received_sum_},
-                  {"ordered", false}});
+                  {"ordered", order_ == webrtc::SctpOrder::ordered}});
   }
 
   boost::asio::io_context& shard_;
   Plan plan_;
   std::unique_ptr<transport::Link> link_;
+  webrtc::SctpOrder order_ = webrtc::SctpOrder::ordered;  ///< As the channel says once it is open.
   std::uint32_t sent_ = 0;
   std::uint32_t received_ = 0;
   std::uint64_t sent_sum_ = 0;

@@ -3,41 +3,42 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
-from join import PeerProcess
+from join import start_peer
 
 HERE = pathlib.Path(__file__).resolve().parent
 OURS = os.environ.get("INTEROP_PEER", "")
 GOPATH = "/usr/share/gocode"
 
 
-def ours(role, count, size, *options):
-    return PeerProcess("ours", [OURS, role, str(count), str(size), *options])
+def ours(crew, role, count, size, *options):
+    return start_peer(crew, "ours", OURS, role, count, size, *options)
 
 
-def aiortc(role, count, size):
-    return PeerProcess("aiortc", [sys.executable, str(HERE / "aiortc_peer.py"), role, str(count), str(size)])
+def aiortc(crew, role, count, size, *order):
+    return start_peer(crew, "aiortc", sys.executable, HERE / "aiortc_peer.py", role, count, size, *order)
 
 
-def build_go(source, scratch):
-    """Compiles a Go program against the packaged libraries, offline; returns the program's path.
+def build_go(crew, source):
+    """Compiles a Go program against the packaged libraries, offline; returns its path, which goes with the crew.
 
     The copy lies in a GOPATH of its own: only there does go resolve import paths that end in a version without modules.
     """
+    scratch = crew.folder()
     place = scratch / "src" / source.name
     shutil.copytree(source, place)
     cache = pathlib.Path(os.environ.get("SLUICE_BUILD_DIR", scratch)).resolve() / "go-cache"
-    environment = os.environ | {"GO111MODULE": "off", "GOPATH": f"{scratch}:{GOPATH}", "GOCACHE": str(cache)}
-    subprocess.run(["go", "build", "-o", scratch / source.name, "."], cwd=place, env=environment, check=True)
+    environment = {"GO111MODULE": "off", "GOPATH": f"{scratch}:{GOPATH}", "GOCACHE": str(cache)}
+    crew.run("go", "build", "-o", scratch / source.name, ".", cwd=place, env=environment, timeout=600)
     return scratch / source.name
 
 
-def pion(program, role, count, size):
-    return PeerProcess("pion", [str(program), role, str(count), str(size)])
+def pion(crew, program, role, count, size, *order):
+    return start_peer(crew, "pion", program, role, count, size, *order)
 
 
-def chromium(role, count, size):
-    folder = HERE.parent / "browser"
-    return PeerProcess("chromium", ["node", "chromium_peer.mjs", role, str(count), str(size)], cwd=folder)
+def chromium(crew, role, count, size, *order):
+    """Its profile lies in a folder of the crew."""
+    return start_peer(crew, "chromium", "node", "chromium_peer.mjs", role, count, size, *order,
+                      cwd=HERE.parent / "browser", env={"TMPDIR": str(crew.folder())})

@@ -1,6 +1,7 @@
 """Our data channel against pion's, either side offering; both directions at once, checksums compared."""
 
 import pytest
+from harness import Crew
 
 from join import exchange
 from peers import HERE, build_go, ours, pion
@@ -8,22 +9,22 @@ from peers import HERE, build_go, ours, pion
 SIZES = [(400, 16 * 1024), (100, 64 * 1024)]
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    return build_go(HERE / "pion_peer", tmp_path_factory.mktemp("go"))
+@pytest.fixture(name="program", scope="session")
+def program_fixture():
+    with Crew() as crew:
+        yield build_go(crew, HERE / "pion_peer")
 
 
 @pytest.mark.parametrize("count, size", SIZES)
 @pytest.mark.parametrize("path", ["fast", "plain-ice"])
 @pytest.mark.parametrize("offers", ["ours", "pion"])
-def test_messages_arrive_whole_both_ways(program, offers, path, count, size):
+def test_messages_arrive_whole_both_ways(crew, program, offers, path, count, size):
     options = [] if path == "fast" else ["--plain-ice"]
-    started = []
-    try:
-        started.append(ours("offer" if offers == "ours" else "answer", count, size, *options))
-        started.append(pion(program, "offer" if offers == "pion" else "answer", count, size))
-        offerer, answerer = started if offers == "ours" else reversed(started)
-        exchange(offerer, answerer, count, ours=started[0])
-    finally:
-        for peer in started:
-            peer.stop()
+    here = ours(crew, "offer" if offers == "ours" else "answer", count, size, *options)
+    there = pion(crew, program, "offer" if offers == "pion" else "answer", count, size, "unordered")
+    exchange(*((here, there) if offers == "ours" else (there, here)), count, ours=here)
+
+
+def test_an_ordered_channel_is_taken_as_one(crew, program):
+    here = ours(crew, "answer", 100, 16 * 1024)
+    exchange(pion(crew, program, "offer", 100, 16 * 1024, "ordered"), here, 100, ours=here, ordered=True)

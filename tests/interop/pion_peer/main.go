@@ -137,7 +137,7 @@ func (p *peer) handle(l line) bool {
 		check(p.raw.Close())
 		<-p.closed
 		say(line{Type: "closed"})
-		check(p.connection.Close())
+		p.connection.Close() // an error only says that the other side was quicker
 		return false
 	}
 	return true
@@ -167,7 +167,7 @@ func main() {
 		}
 	})
 	if role == "offer" {
-		ordered := false
+		ordered := len(os.Args) > 4 && os.Args[4] == "ordered"
 		channel, err := connection.CreateDataChannel("sluice/1", &webrtc.DataChannelInit{Ordered: &ordered})
 		check(err)
 		p.attach(channel)

@@ -21,15 +21,16 @@ class Ended(AssertionError):
 class Process:
     """A running program.
 
-    Lines of JSON on stdout (or stderr, where stdout carries data) become `events`; everything else is kept for
-    `transcript()`. The program leads a session of its own and the kernel kills it when this process dies.
-    Owned by the Crew that started it, which kills and reaps it and whatever it started.
+    Lines of JSON on stdout (or stderr, where stdout carries data) become `events`, named by their field `event_key`;
+    everything else is kept for `transcript()`. The program leads a session of its own and the kernel kills it when this
+    process dies. Owned by the Crew that started it, which kills and reaps it and whatever it started.
     """
 
     def __init__(self, name, arguments, *, netns=None, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=None,
-                 prefix=()):
+                 prefix=(), event_key="event"):
         self.name = name
         self.events = []
+        self._event_key = event_key
         self._lines = []
         self._returned = {}  # how many events of a name `wait_event` has looked at
         self._changed = threading.Condition()
@@ -48,12 +49,12 @@ class Process:
     def _read(self, pipe):
         for raw in pipe:
             text = raw.decode(errors="replace").rstrip("\n")
-            event = parse_event(text)
+            event = parse_event(text, self._event_key)
             with self._changed:
                 if event is not None:
                     event["seen_at"] = time.monotonic()
                     self.events.append(event)
-                if event is None or event.get("event") != "stats":
+                if event is None or event[self._event_key] != "stats":
                     self._lines.append(text)
                     del self._lines[:-KEPT_LINES]
                 self._changed.notify_all()
@@ -77,7 +78,7 @@ class Process:
             while True:
                 for index in range(self._returned.get(event, 0), len(self.events)):
                     found = self.events[index]
-                    if found.get("event") != event:
+                    if found[self._event_key] != event:
                         continue
                     if all(found.get(key) == value for key, value in fields.items()) and (not where or where(found)):
                         self._returned[event] = index + 1
@@ -88,6 +89,18 @@ class Process:
                 if left <= 0:
                     raise Ended(f"no '{event}' {fields or ''} from {self.name} in {timeout:.0f} s")
                 self._changed.wait(left)
+
+    def follow(self):
+        """Every event from the first one on, each as it comes, until the program has ended."""
+        index = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: index < len(self.events) or self._open_pipes == 0)
+                if index == len(self.events):
+                    return
+                found = self.events[index]
+            index += 1
+            yield found
 
     def wait_line(self, part, timeout=PATIENCE):
         """The first line, on either stream, that contains `part`: for programs that speak no JSON."""
@@ -104,7 +117,7 @@ class Process:
 
     def count(self, event):
         with self._changed:
-            return sum(found.get("event") == event for found in self.events)
+            return sum(found[self._event_key] == event for found in self.events)
 
     @property
     def running(self):
@@ -165,11 +178,11 @@ def entering(netns):
     return ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
 
 
-def parse_event(text):
+def parse_event(text, key):
     if not text.startswith("{"):
         return None
     try:
         value = json.loads(text)
     except ValueError:
         return None
-    return value if "event" in value else None
+    return value if key in value else None
