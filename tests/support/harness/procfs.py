@@ -36,8 +36,13 @@ def cpu_seconds(pid):
 
 def cpu_seconds_of_tree(pid):
     """The same for a process and its descendants, those that were reaped included."""
-    fields = _stat(pid)
-    return (sum(map(int, fields[11:15])) / _TICKS) + sum(map(cpu_seconds, descendants(pid)))
+    total = 0
+    for each in [*descendants(pid), pid]:  # parents last: they have the time of whoever ends meanwhile
+        try:
+            total += sum(map(int, _stat(each)[11:15])) / _TICKS
+        except (FileNotFoundError, ProcessLookupError):
+            assert each != pid, f"process {pid} has ended"
+    return total
 
 
 def largest_send_buffer():
