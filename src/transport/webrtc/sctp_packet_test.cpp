@@ -118,7 +118,7 @@ ByteBuffer answer_to(ByteBuffer probe) {
 
 TEST(PathProbe, HasTheSizeThatItTriesAndIsKnownByItsAnswer) {
   const ByteBuffer header = packet_of({});
-  for (const std::uint64_t size : {64, 1432, 8932, 65532}) {
+  for (const std::uint64_t size : {64U, 1432U, 8932U, 65532U}) {
     const ByteBuffer probe = make_path_probe(header, Bytes{size});
     EXPECT_EQ(probe.size(), size);
     EXPECT_TRUE(has_valid_checksum(probe));
