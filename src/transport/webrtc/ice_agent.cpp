@@ -74,6 +74,19 @@ Result<AddressPointer> parse_local_address(const std::string& text) {
   return address;
 }
 
+/// A link-local address means nothing without its link (RFC 4007 §6), and candidates do not name it: it is that
+/// of the socket, which is bound to an address of its own there.
+void set_scope(SelectedSocket& selected) {
+  if (selected.remote.ss_family != AF_INET6) return;
+  auto& remote = reinterpret_cast<sockaddr_in6&>(selected.remote);
+  sockaddr_in6 local{};
+  socklen_t size = sizeof local;
+  if (IN6_IS_ADDR_LINKLOCAL(&remote.sin6_addr) && remote.sin6_scope_id == 0 &&
+      ::getsockname(selected.fd.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0) {
+    remote.sin6_scope_id = local.sin6_scope_id;
+  }
+}
+
 /// The socket that sends to the remote candidate, unless a relay of ours does. To be called from libnice's
 /// signals only: its sockets and candidates do not change meanwhile.
 std::optional<SelectedSocket> duplicate_socket(NiceAgent* agent, guint stream, const NiceCandidate& local,
@@ -86,6 +99,7 @@ std::optional<SelectedSocket> duplicate_socket(NiceAgent* agent, guint stream, c
   if (!out.fd) return {};
   nice_address_copy_to_sockaddr(&remote.addr, reinterpret_cast<sockaddr*>(&out.remote));
   out.remote_size = out.remote.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  set_scope(out);
   return out;
 }
 
