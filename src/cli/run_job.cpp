@@ -107,8 +107,18 @@ asio::awaitable<void> show_status(const api::Job& job, Reporter& reporter) {
   }
 }
 
+/// What asks a command to stop. The end of the terminal is such (ssh ends its ProxyCommand so), unless
+/// whoever started the command has seen to it that it is not (nohup).
+void watch(asio::signal_set& signals) {
+  signals.add(SIGINT);
+  signals.add(SIGTERM);
+  struct sigaction hang_up{};
+  if (::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) signals.add(SIGHUP);
+}
+
 asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std::function<void()>& on_stop) {
-  asio::signal_set signals{co_await asio::this_coro::executor, SIGINT, SIGTERM};
+  asio::signal_set signals{co_await asio::this_coro::executor};
+  watch(signals);
   co_await signals.async_wait(asio::use_awaitable);
   const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kDrainTimeout);
   reporter.event("stopping", {{"drain_timeout_s", limit.count()}},

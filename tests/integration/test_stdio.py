@@ -1,6 +1,8 @@
 """`forward --stdio` for programs: its exit status says whether what came out was all there was."""
 
 import json
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -79,3 +81,16 @@ def test_an_answer_that_was_cut_short_by_the_hosts_end_is_a_failure(crew, host_s
         connection.sendall(b"half of it")
         getattr(host, host_signal)()
         assert forward.wait() != 0
+
+
+def test_the_hosts_side_is_told_when_ssh_ends_its_proxy_command(crew):
+    _, echo = services.start_server(crew, "echo")
+    hub = sluice.start_hub(crew)
+    host = sluice.start_host(crew, hub, f"t=127.0.0.1:{echo}")
+    forward = sluice.start_forward(crew, hub, sluice.wait_code(host), "--stdio", "t", stdin=subprocess.PIPE)
+    forward.stdin.write(b"hello")
+    forward.stdin.flush()
+    host.wait_event("stats", where=lambda stats: stats["bytes_sent"] >= 5)
+    forward.stdin.close()
+    forward.signal(signal.SIGHUP)
+    assert host.wait_event("peer_closed")["reason"] == "closed"
