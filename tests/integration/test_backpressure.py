@@ -1,6 +1,7 @@
 """The slow are waited for, nothing piles up, and nobody else waits with them."""
 
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -145,28 +146,37 @@ SMALL_BUFFER = 64 * KIB
 
 
 class Sender:
-    """Sends random bytes from a thread, as fast as it is let, and counts what was taken; then half-closes."""
+    """Sends bytes of its own from a thread, as fast as it is let, and counts what was taken, until it is told to end."""
 
-    def __init__(self, connection, size, seed):
+    def __init__(self, connection, seed):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
         connection.settimeout(None)
         self.taken = 0
-        self._data = streams.random_bytes(size, seed)
+        self._data = streams.random_bytes(MIB, seed)
+        self._digest = hashlib.sha256()
+        self._enough = threading.Event()
         self._connection = connection
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _run(self):
         with contextlib.suppress(OSError):  # the other side may give up, as it does when a test fails
-            while self.held_back:
-                self.taken += self._connection.send(self._data[self.taken:self.taken + SMALL_BUFFER])
+            while not self._enough.is_set():
+                begin = self.taken % MIB
+                piece = self._data[begin:begin + SMALL_BUFFER]
+                size = self._connection.send(piece)
+                self._digest.update(piece[:size])
+                self.taken += size
             self._connection.shutdown(socket.SHUT_WR)
 
-    @property
-    def held_back(self):
-        return self.taken < len(self._data)
+    def end(self):
+        """What it is sending now is the last; somebody has to read for it to go."""
+        self._enough.set()
 
     def digest(self):
-        return streams.sha256(self._data)
+        """Of all that was taken."""
+        self._thread.join(120)
+        return self._digest.hexdigest()
 
 
 def open_pairs(crew, targets, streams_each):
@@ -195,10 +205,9 @@ def test_when_nobody_reads_everybody_waits_and_then_gets_every_byte(crew, sendin
     ends = pairs if sending == "clients" else [(target, client) for client, target in pairs]
     for _, reader in ends:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-    # What the kernels hold of a stream: what the tunnel's socket writes ahead, and the buffers that only receive.
-    kernel = procfs.largest_send_buffer() + 2 * MIB
-    size = kernel + 8 * MIB
-    senders = [Sender(source, size, seed) for seed, (source, _) in enumerate(ends)]
+    # What the kernels hold of a stream: what the tunnel's sockets write ahead, and what they receive ahead.
+    kernel = procfs.largest_send_buffer() + procfs.largest_receive_buffer() + 2 * MIB
+    senders = [Sender(source, seed) for seed, (source, _) in enumerate(ends)]
 
     def taken():
         return sum(sender.taken for sender in senders)
@@ -208,15 +217,17 @@ def test_when_nobody_reads_everybody_waits_and_then_gets_every_byte(crew, sendin
         for process in tunnel.peers.values():
             for _ in range(2):  # one a second
                 process.wait_event("stats")
-        return taken() == before > 0
+        return taken() == before
 
     streams.eventually("everybody waits", nothing_moves, timeout=120)
-    assert all(sender.held_back for sender in senders)
+    assert all(sender.taken > 0 for sender in senders)
     assert taken() < len(senders) * kernel + SESSION_WINDOWS
     for name, process in tunnel.peers.items():
         assert process.wait_event("stats", streams=len(pairs))["buffered"] <= SESSION_WINDOWS, name
     assert_small(tunnel)
 
+    for sender in senders:
+        sender.end()
     with ThreadPoolExecutor(len(ends)) as pool:
         digests = list(pool.map(read_digest, [reader for _, reader in ends]))
     assert digests == [sender.digest() for sender in senders]

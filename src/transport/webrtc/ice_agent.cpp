@@ -74,8 +74,8 @@ Result<AddressPointer> parse_local_address(const std::string& text) {
   return address;
 }
 
-/// A link-local address means nothing without its link (RFC 4007 §6), and candidates do not name it: it is that
-/// of the socket, which is bound to an address of its own there.
+/// A link-local address means nothing without its link (RFC 4007 §6), and candidates do not name it: it is
+/// that of the socket, which is bound to an address of its own there.
 void set_scope(SelectedSocket& selected) {
   if (selected.remote.ss_family != AF_INET6) return;
   auto& remote = reinterpret_cast<sockaddr_in6&>(selected.remote);

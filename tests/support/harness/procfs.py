@@ -47,8 +47,17 @@ def cpu_seconds_of_tree(pid):
 
 def largest_send_buffer():
     """How far in bytes the kernel lets a TCP socket write ahead of a receiver that takes nothing."""
-    with open("/proc/sys/net/ipv4/tcp_wmem", encoding="ascii") as sizes:
-        return int(sizes.read().split()[2])
+    return _largest("tcp_wmem")
+
+
+def largest_receive_buffer():
+    """How much in bytes the kernel takes in for a TCP socket that nobody reads from."""
+    return _largest("tcp_rmem")
+
+
+def _largest(sizes):
+    with open(f"/proc/sys/net/ipv4/{sizes}", encoding="ascii") as limits:
+        return int(limits.read().split()[2])
 
 
 def descendants(pid):
