@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/bytes.hpp"
+
+/// The bounds of the hub's messaging, beside those of `core/limits.hpp` and in the same manner: each with
+/// where its figure comes from. Options change some; none is absent.
+namespace sluice::limits {
+
+using namespace literals;
+using namespace std::chrono_literals;
+
+// --- what waits for one receiver ------------------------------------------------------------------------
+
+/// Where a receiver counts as unwritable and as writable again: Netty's defaults, which operators know.
+inline constexpr Bytes kOutboxHigh = 64_KiB;
+inline constexpr Bytes kOutboxLow = 32_KiB;
+/// Everything that may wait for one receiver, critical messages included: sixteen of the largest.
+inline constexpr Bytes kOutboxHard = 1_MiB;
+/// The age of the oldest byte at which a receiver is cut.
+inline constexpr auto kCloseUnwritableAfter = 2s;
+/// What a client that acknowledges may leave unacknowledged: a second's worth of 1,000 messages of 256 bytes.
+inline constexpr Bytes kDeliveryWindow = 256_KiB;
+
+// --- what the process holds -----------------------------------------------------------------------------
+
+/// All bytes that wait anywhere in the hub: a quarter of a small machine of 2 GiB.
+inline constexpr Bytes kMemoryLimit = 512_MiB;
+/// Of one user, over all their connections.
+inline constexpr Bytes kUserMemory = 4_MiB;
+
+// --- conversations --------------------------------------------------------------------------------------
+
+/// Messages that are sent together: what 2 ms hold at 100 MB/s; a receiver finishes none of it for one that
+/// is critical but the frame that it is in.
+inline constexpr Bytes kBatchBytes = 192_KiB;
+/// How long a second copy of a message is recognised, and how many are remembered by a shard: a client that
+/// comes back repeats what was not answered, within minutes.
+inline constexpr auto kDedupAge = 5min;
+inline constexpr std::size_t kDedupEntries = 200'000;
+/// Messages of one conversation whose senders wait for their delivery.
+inline constexpr std::size_t kAwaitedDeliveries = 4'096;
+/// Conversations that nobody uses and whose numbering the hub still remembers, where it is nowhere else.
+inline constexpr std::size_t kIdleHomes = 10'000;
+/// When to try again what found something full.
+inline constexpr auto kRetryAfterFull = 1s;
+/// What is read from a log at once, for one client: under its high mark.
+inline constexpr Bytes kPageBytes = 32_KiB;
+inline constexpr std::size_t kPageMessages = 128;
+
+// --- clients --------------------------------------------------------------------------------------------
+
+/// What one client may send: a busy service; a person's client stays far under it.
+inline constexpr std::uint64_t kMessagesPerSecond = 2'000;
+inline constexpr std::uint64_t kMessageBurst = 4'000;
+inline constexpr Bytes kBytesPerSecond = 4_MiB;
+inline constexpr Bytes kByteBurst = 8_MiB;
+/// Publishes that wait for their answer, before nothing more is read from the client.
+inline constexpr std::size_t kUnanswered = 1'024;
+/// From the upgrade to the Hello.
+inline constexpr auto kHubHelloTimeout = 10s;
+inline constexpr auto kHubHeartbeat = 15s;
+/// How long a session that has ended is remembered for its Welcome, and how many are.
+inline constexpr auto kResumeWindow = 10min;
+inline constexpr std::size_t kEndedSessions = 20'000;
+inline constexpr std::size_t kConnectionsPerUser = 16;
+inline constexpr std::size_t kGroupsPerConnection = 256;
+/// Requests that one client has asked and that wait for their reply; how long one may wait.
+inline constexpr std::size_t kRequestsPerConnection = 256;
+inline constexpr auto kRequestTimeout = 30s;
+inline constexpr auto kMaxRequestTimeout = 5min;
+/// Receivers that are reached in one turn of the loop: about half a millisecond of sends.
+inline constexpr std::size_t kFanoutSlice = 256;
+/// A conversation's messages leave together, at most so long after each other (`./dev bench fanout`).
+inline constexpr auto kFanoutTick = 2ms;
+/// Clients that are sent away at each sweep of a hub that shuts down: 10,000 of them in 5 s.
+inline constexpr std::size_t kDrainSlice = 100;
+/// How often slow clients are looked at.
+inline constexpr auto kSweep = 50ms;
+/// How often their pressure is written down.
+inline constexpr auto kPressureInterval = 250ms;
+
+// --- one message ----------------------------------------------------------------------------------------
+
+/// A whole envelope, encoded.
+inline constexpr Bytes kMaxEnvelope = 64_KiB;
+/// Names of users and groups, ids and keys of messages; as long as an e-mail address's local part.
+inline constexpr Bytes kMaxName = 64_B;
+/// Texts that explain: as long as a close frame's reason could be, twice.
+inline constexpr Bytes kMaxExplanation = 256_B;
+/// A JWT with a few dozen groups.
+inline constexpr Bytes kMaxToken = 8_KiB;
+/// Positions in a Resume: one for each group that one may be in, and the inbox.
+inline constexpr std::size_t kMaxPositions = 257;
+inline constexpr std::size_t kMaxMembersNamed = 1'000;  ///< In one answer to Who.
+inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
+
+}  // namespace sluice::limits
