@@ -1,0 +1,35 @@
+#include "hub/gateway/connection.hpp"
+
+#include <algorithm>
+
+#include "core/ensure.hpp"
+
+namespace sluice::hub {
+
+bool Answered::begin(std::uint64_t seq) {
+  if (seq <= last_) return false;
+  last_ = seq;
+  open_.insert(seq);
+  return true;
+}
+
+std::optional<std::uint64_t> Answered::take_news() {
+  const std::uint64_t all = open_.empty() ? last_ : *open_.begin() - 1;
+  if (all <= told_) return std::nullopt;
+  told_ = all;
+  return all;
+}
+
+void Epochs::note(wire::hub::Position first) {
+  if (begins_.empty() || begins_.back().epoch != first.epoch) begins_.push_back(first);
+}
+
+wire::hub::Position Epochs::position(std::uint64_t offset) const {
+  ENSURE(!begins_.empty());
+  const auto behind = std::ranges::find_if(
+      begins_, [offset](const wire::hub::Position& begin) { return begin.offset > offset; });
+  const auto& epoch = behind == begins_.begin() ? *behind : *std::prev(behind);
+  return {.epoch = epoch.epoch, .offset = offset};
+}
+
+}  // namespace sluice::hub

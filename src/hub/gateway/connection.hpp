@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/time.hpp"
+#include "flow/token_bucket.hpp"
+#include "hub/auth/identity.hpp"
+#include "hub/gateway/ids.hpp"
+#include "hub/gateway/receiver.hpp"
+#include "hub/gateway/topics.hpp"
+#include "transport/message_socket.hpp"
+#include "wire/hub/encoding.hpp"
+#include "wire/hub/message.hpp"
+
+namespace sluice::hub {
+
+/// The numbers of a client's messages that have no answer yet, and how far it can be told that all have.
+class Answered {
+ public:
+  /// False: not greater than the one before.
+  [[nodiscard]] bool begin(std::uint64_t seq);
+  void finish(std::uint64_t seq) { open_.erase(seq); }
+  [[nodiscard]] std::size_t open() const { return open_.size(); }
+  /// The number up to which all are answered, when that is news.
+  [[nodiscard]] std::optional<std::uint64_t> take_news();
+
+ private:
+  std::set<std::uint64_t> open_;
+  std::uint64_t last_ = 0;
+  std::uint64_t told_ = 0;
+};
+
+/// A request of this client's that waits for its reply.
+struct Promise {
+  std::string id;  ///< The client's own.
+  std::string of;  ///< Who was asked.
+  TimePoint deadline;
+};
+
+/// Where a subscription's offsets belong to, since replayed messages may be of earlier epochs.
+class Epochs {
+ public:
+  void note(wire::hub::Position first);
+  [[nodiscard]] wire::hub::Position position(std::uint64_t offset) const;
+
+ private:
+  std::vector<wire::hub::Position> begins_;
+};
+
+/// What is asked of a conversation's log for one client.
+struct Interest {
+  Subscription subscription;
+  Epochs epochs;
+  bool replied = false;               ///< The home has answered.
+  wire::hub::Position replayed_to{};  ///< While it is not live.
+};
+
+/// What a shard knows of one client. Data: `Shard` acts on it.
+struct Connection {
+  enum class State : std::uint8_t {
+    greeting,   ///< Its Hello is awaited.
+    attaching,  ///< Its user's home is asked.
+    open,
+    ended,
+  };
+
+  ConnectionRef ref;
+  std::unique_ptr<transport::MessageSocket> socket;
+  wire::hub::Encoding encoding;
+  State state = State::greeting;
+  TimePoint opened;
+  wire::hub::Hello hello{};
+  auth::Identity identity{};
+  std::string session{};
+  std::optional<Receiver> receiver{};
+  std::optional<flow::TokenBucket> messages{};
+  std::optional<flow::TokenBucket> bytes{};
+  Answered answered{};
+  std::map<wire::hub::Conversation, std::unique_ptr<Interest>> interests{};
+  std::map<std::uint64_t, Promise> promises{};
+  std::uint64_t last_promise = 0;
+  bool pulling = false;
+  bool reading_paused = false;
+  std::vector<wire::hub::PressureSample> history{};  ///< The last ones, oldest first.
+  TimePoint sampled_at{};
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,209 @@
+#include "hub/gateway/home.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ensure.hpp"
+#include "core/hub_limits.hpp"
+
+namespace sluice::hub {
+namespace {
+
+using wire::hub::Delivery;
+using wire::hub::Level;
+using wire::hub::Position;
+using wire::hub::Reason;
+
+std::size_t weight(const Delivery& delivery) {
+  return delivery.content.bytes.size() + delivery.from.size() + delivery.id.size() + delivery.key.size();
+}
+
+std::uint32_t in_ms(Duration duration) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+}  // namespace
+
+Home::Home(wire::hub::Conversation conversation, Position head, Surroundings surroundings,
+           HomeOptions options)
+    : conversation_(std::move(conversation)), head_(head), around_(surroundings), options_(options) {}
+
+void Home::publish(Incoming incoming, Moment now) {
+  const wire::hub::Publish& publish = incoming.publish;
+  const Dedup::Message known{.to = conversation_, .from = incoming.user, .id = publish.id};
+  if (const auto first = around_.dedup.find(known, now.at)) {
+    around_.port.answer(incoming.from,
+                        {.seq = publish.seq, .id = publish.id, .position = *first, .duplicate = true});
+    return;
+  }
+  if (publish.level >= Level::stored && !around_.route->stored) {
+    return refuse(incoming, Reason::not_stored, "Messages of this conversation are not stored.", {});
+  }
+  if (publish.level == Level::delivered && awaited_.size() >= limits::kAwaitedDeliveries) {
+    return refuse(incoming, Reason::too_many_requests, "Too many deliveries are awaited here.",
+                  limits::kRetryAfterFull);
+  }
+  const Position position{.epoch = head_.epoch, .offset = head_.offset + 1};
+  auto message = std::make_shared<LoggedMessage>(
+      LoggedMessage{.delivery = {.from = incoming.user,
+                                 .to = conversation_,
+                                 .id = publish.id,
+                                 .position = position,
+                                 .sent_at = now.wall,
+                                 .content = publish.content,
+                                 .key = publish.key,
+                                 .critical = around_.route->urgency == flow::Urgency::critical},
+                    .expires_at = publish.ttl_ms == 0 ? 0 : now.wall + publish.ttl_ms});
+  if (around_.route->stored) {
+    if (const auto reason = store(incoming, message)) {
+      return refuse(incoming, *reason, "The hub cannot store it now.", limits::kRetryAfterFull);
+    }
+  }
+  head_ = position;
+  around_.dedup.remember(known, position, now.at);
+  if (publish.level == Level::delivered) await_delivery(incoming);
+  if (publish.level == Level::accepted) {
+    around_.port.answer(incoming.from, {.seq = publish.seq, .id = publish.id, .position = position});
+  }
+  add_to_batch(message->delivery, now);
+}
+
+std::optional<Reason> Home::store(const Incoming& incoming, const SharedMessage& message) {
+  const auto ticket = around_.port.store(message);
+  if (!ticket) return ticket.error().code == Errc::busy ? Reason::store_full : Reason::store_failed;
+  unstored_.push_back({.ticket = *ticket,
+                       .message = message,
+                       .from = incoming.from,
+                       .seq = incoming.publish.seq,
+                       .level = incoming.publish.level});
+  return std::nullopt;
+}
+
+bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
+  if (unstored_.empty() || unstored_.front().ticket != ticket) return false;
+  const Unstored stored = std::move(unstored_.front());
+  unstored_.pop_front();
+  const Delivery& delivery = stored.message->delivery;
+  if (!outcome) {
+    // Receivers have it; it is its sender who relied on the disk.
+    awaited_.erase(delivery.position.offset);
+    if (stored.level >= Level::stored) {
+      around_.port.answer(stored.from, {.seq = stored.seq,
+                                        .id = delivery.id,
+                                        .reason = Reason::store_failed,
+                                        .message = outcome.error().message,
+                                        .position = delivery.position});
+    }
+  } else if (stored.level == Level::stored) {
+    around_.port.answer(
+        stored.from,
+        {.seq = stored.seq, .id = delivery.id, .level = Level::stored, .position = delivery.position});
+  }
+  return true;
+}
+
+void Home::refuse(const Incoming& incoming, Reason reason, std::string message, Duration retry_after) {
+  around_.port.answer(incoming.from, {.seq = incoming.publish.seq,
+                                      .id = incoming.publish.id,
+                                      .reason = reason,
+                                      .message = std::move(message),
+                                      .retry_after_ms = in_ms(retry_after)});
+}
+
+void Home::await_delivery(const Incoming& incoming) {
+  awaited_.emplace(head_.offset,
+                   Awaited{.from = incoming.from, .seq = incoming.publish.seq, .id = incoming.publish.id});
+}
+
+void Home::on_processed(Position position) {
+  if (position.epoch != head_.epoch) return;
+  const auto end = awaited_.upper_bound(position.offset);
+  for (auto it = awaited_.begin(); it != end; ++it) {
+    around_.port.answer(it->second.from, {.seq = it->second.seq,
+                                          .id = it->second.id,
+                                          .level = Level::delivered,
+                                          .position = {.epoch = head_.epoch, .offset = it->first}});
+  }
+  awaited_.erase(awaited_.begin(), end);
+}
+
+void Home::subscribe(ShardId shard, wire::hub::Encoding encoding) {
+  if (subscribers_.size() <= shard) subscribers_.resize(shard + std::size_t{1});
+  ++subscribers_[shard][static_cast<std::size_t>(encoding)];
+  ++subscribers_in_all_;
+}
+
+void Home::unsubscribe(ShardId shard, wire::hub::Encoding encoding) {
+  ENSURE(shard < subscribers_.size() && subscribers_[shard][static_cast<std::size_t>(encoding)] > 0);
+  --subscribers_[shard][static_cast<std::size_t>(encoding)];
+  --subscribers_in_all_;
+}
+
+void Home::add_to_batch(Delivery delivery, Moment now) {
+  if (subscribers_in_all_ == 0) return;
+  const std::size_t size = weight(delivery);
+  const bool alone = around_.route->policy == flow::DropPolicy::conflate;  // an outbox replaces whole batches
+  if (!batch_.empty() && (alone || batch_bytes_ + size > limits::kBatchBytes.count())) flush(now.at);
+  batch_bytes_ += size;
+  batch_.push_back(std::move(delivery));
+  if (alone || now.at - flushed_at_ >= options_.tick) flush(now.at);
+}
+
+std::optional<TimePoint> Home::flush_due() const {
+  return batch_.empty() ? std::nullopt : std::optional{flushed_at_ + options_.tick};
+}
+
+void Home::flush(TimePoint now) {
+  if (batch_.empty()) return;
+  const std::vector<wire::hub::FromHub> messages = std::exchange(batch_, {});
+  batch_bytes_ = 0;
+  flushed_at_ = now;
+  auto batch = std::make_shared<Batch>(Batch{.epoch = head_.epoch,
+                                             .first = std::get<Delivery>(messages.front()).position.offset,
+                                             .count = static_cast<std::uint32_t>(messages.size()),
+                                             .urgency = around_.route->urgency,
+                                             .policy = around_.route->policy});
+  if (around_.route->policy == flow::DropPolicy::conflate)
+    batch->key = std::get<Delivery>(messages.front()).key;
+  for (std::size_t encoding = 0; encoding < wire::hub::kEncodings; ++encoding) {
+    const bool spoken =
+        std::ranges::any_of(subscribers_, [&](const auto& shard) { return shard[encoding] > 0; });
+    if (spoken)
+      batch->frames[encoding] = around_.port.encode(messages, static_cast<wire::hub::Encoding>(encoding));
+  }
+  for (std::size_t shard = 0; shard < subscribers_.size(); ++shard) {
+    if (std::ranges::all_of(subscribers_[shard], [](std::uint32_t count) { return count == 0; })) continue;
+    around_.port.hand_out(static_cast<ShardId>(shard), conversation_, batch);
+  }
+}
+
+Result<LogPage> Home::page(Position after, PageLimits limits) {
+  LogPage page;
+  if (around_.route->stored) {
+    auto read = around_.log.page(conversation_, after, limits);
+    if (!read) return read;
+    page = std::move(*read);
+    if (page.more) return page;
+    if (!page.messages.empty()) after = page.messages.back().delivery.position;
+  }
+  std::size_t bytes = 0;
+  for (const LoggedMessage& message : page.messages) bytes += weight(message.delivery);
+  for (const Unstored& unstored : unstored_) {
+    const Delivery& delivery = unstored.message->delivery;
+    if (delivery.position <= after) continue;
+    bytes += weight(delivery);
+    if (!page.messages.empty() && (page.messages.size() >= limits.messages || bytes > limits.bytes.count())) {
+      page.more = true;
+      break;
+    }
+    if (page.first == Position{}) page.first = delivery.position;
+    page.messages.push_back(*unstored.message);
+  }
+  return page;
+}
+
+bool Home::idle() const {
+  return subscribers_in_all_ == 0 && batch_.empty() && unstored_.empty() && awaited_.empty();
+}
+
+}  // namespace sluice::hub

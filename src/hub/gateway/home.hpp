@@ -1,0 +1,125 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/time.hpp"
+#include "hub/gateway/batch.hpp"
+#include "hub/gateway/dedup.hpp"
+#include "hub/gateway/ids.hpp"
+#include "hub/gateway/message_log.hpp"
+#include "hub/gateway/route.hpp"
+#include "wire/hub/encoding.hpp"
+#include "wire/hub/message.hpp"
+
+namespace sluice::hub {
+
+/// What a home asks of the shard that it lives on.
+class HomePort {
+ public:
+  virtual ~HomePort() = default;
+  virtual void answer(ConnectionRef to, wire::hub::Receipt receipt) = 0;
+  virtual void hand_out(ShardId to, const wire::hub::Conversation& conversation, SharedBatch batch) = 0;
+  /// As frames of the wire.
+  virtual SharedFrames encode(const std::vector<wire::hub::FromHub>& messages,
+                              wire::hub::Encoding encoding) = 0;
+  /// Appends to the conversation's log; the number comes back in `on_stored`. Errors: those of the log.
+  virtual Result<std::uint64_t> store(SharedMessage message) = 0;
+};
+
+/// A message that asks to be numbered, and who is to hear of it.
+struct Incoming {
+  ConnectionRef from;
+  std::string user;
+  wire::hub::Publish publish;
+};
+
+struct HomeOptions {
+  Duration tick = std::chrono::milliseconds{2};  ///< Zero: every message goes out at once.
+};
+
+/// Where a conversation's messages get their order: numbers them, refuses second copies, has them stored, and
+/// hands them to the shards whose connections have subscribed.
+///
+/// Pure; lives on the conversation's home shard. Batches leave at once when the last one is older than the
+/// tick, else at the tick. Bounded: what is not stored yet by the log's own queue, a batch by
+/// `limits::kBatchBytes`. Invariants: offsets are dense; batches leave in their order; what was refused has
+/// no number.
+class Home {
+ public:
+  /// All of them outlive it; the route until another is set.
+  struct Surroundings {
+    const Route* route;
+    Dedup& dedup;
+    MessageLog& log;
+    HomePort& port;
+  };
+  Home(wire::hub::Conversation conversation, wire::hub::Position head, Surroundings surroundings,
+       HomeOptions options);
+
+  void publish(Incoming incoming, Moment now);
+  /// The outcome of an append. False: the ticket is none of this home's.
+  bool on_stored(std::uint64_t ticket, const Status& outcome);
+  /// A receiver has processed everything up to there.
+  void on_processed(wire::hub::Position position);
+
+  void subscribe(ShardId shard, wire::hub::Encoding encoding);
+  void unsubscribe(ShardId shard, wire::hub::Encoding encoding);
+  [[nodiscard]] std::uint32_t subscribers() const { return subscribers_in_all_; }
+
+  /// Everything up to `head` has left: a subscriber that has got so far misses nothing and gets nothing
+  /// twice.
+  void flush(TimePoint now);
+  [[nodiscard]] std::optional<TimePoint> flush_due() const;
+
+  /// What comes after a position: from the log, and what is on its way there.
+  [[nodiscard]] Result<LogPage> page(wire::hub::Position after, PageLimits limits);
+
+  [[nodiscard]] wire::hub::Position head() const { return head_; }
+  [[nodiscard]] const wire::hub::Conversation& conversation() const { return conversation_; }
+  [[nodiscard]] bool stored() const { return around_.route->stored; }
+  void set_route(const Route& route) { around_.route = &route; }
+  void set_tick(Duration tick) { options_.tick = tick; }
+  /// Nothing would be lost with it but what the log knows.
+  [[nodiscard]] bool idle() const;
+
+ private:
+  struct Unstored {
+    std::uint64_t ticket;
+    SharedMessage message;
+    ConnectionRef from;
+    std::uint64_t seq;
+    wire::hub::Level level;
+  };
+  struct Awaited {
+    ConnectionRef from;
+    std::uint64_t seq;
+    std::string id;
+  };
+
+  void refuse(const Incoming& incoming, wire::hub::Reason reason, std::string message, Duration retry_after);
+  [[nodiscard]] std::optional<wire::hub::Reason> store(const Incoming& incoming,
+                                                       const SharedMessage& message);
+  void await_delivery(const Incoming& incoming);
+  void add_to_batch(wire::hub::Delivery delivery, Moment now);
+
+  wire::hub::Conversation conversation_;
+  wire::hub::Position head_;
+  Surroundings around_;
+  HomeOptions options_;
+  std::vector<std::array<std::uint32_t, wire::hub::kEncodings>> subscribers_;  ///< By shard.
+  std::uint32_t subscribers_in_all_ = 0;
+  std::vector<wire::hub::FromHub> batch_;  ///< Deliveries.
+  std::size_t batch_bytes_ = 0;
+  TimePoint flushed_at_;
+  std::deque<Unstored> unstored_;
+  std::map<std::uint64_t, Awaited> awaited_;  ///< By offset: who wants to know of its delivery.
+};
+
+}  // namespace sluice::hub

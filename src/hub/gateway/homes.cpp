@@ -1,0 +1,206 @@
+#include "hub/gateway/homes.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ensure.hpp"
+#include "hub/gateway/shard.hpp"
+
+namespace sluice::hub {
+
+using wire::hub::Conversation;
+using wire::hub::Position;
+using wire::hub::Reason;
+
+Homes::Homes(Options options, std::vector<Route> routes, MessageLog& log, ShardPort& port)
+    : options_(options), log_(log), port_(port), users_(options.users, port) {
+  set_routes(std::move(routes));
+}
+Homes::~Homes() = default;
+
+void Homes::set_routes(std::vector<Route> routes) {
+  routes_.push_back(std::make_shared<const Routes>(std::move(routes)));
+  for (auto& [conversation, room] : rooms_) room.home->set_route(routes_.back()->of(conversation));
+  routes_.erase(routes_.begin(), routes_.end() - 1);
+}
+
+void Homes::set_tick(Duration tick) {
+  options_.tick = tick;
+  for (auto& [conversation, room] : rooms_) room.home->set_tick(tick);
+}
+
+Result<Homes::Room*> Homes::room(const Conversation& of) {
+  if (const auto known = rooms_.find(of); known != rooms_.end()) return &known->second;
+  auto head = log_.head(of);
+  if (!head) return fail(std::move(head.error()));
+  const Position begin{.epoch = options_.epoch, .offset = head->offset};
+  Room room{
+      .home = std::make_unique<Home>(
+          of, begin,
+          Home::Surroundings{.route = &routes_.back()->of(of), .dedup = dedup_, .log = log_, .port = *this},
+          HomeOptions{.tick = options_.tick})};
+  return &rooms_.emplace(of, std::move(room)).first->second;
+}
+
+void Homes::handle(mail::Publish mail, Moment now) {
+  const auto found = room(mail.to);
+  if (!found) {
+    answer(mail.incoming.from, {.seq = mail.incoming.publish.seq,
+                                .id = mail.incoming.publish.id,
+                                .reason = Reason::store_failed,
+                                .message = found.error().message});
+    return;
+  }
+  Home& home = *(*found)->home;
+  home.publish(std::move(mail.incoming), now);
+  if (home.flush_due()) {
+    batching_.insert(&home);
+  } else {
+    let_go(mail.to);
+  }
+}
+
+void Homes::handle(mail::Subscribe mail, Moment now) {
+  const auto found = room(mail.to);
+  if (!found) {
+    port_.post(mail.from.shard,
+               mail::Subscribed{
+                   .to = mail.from, .conversation = mail.to, .head = {}, .refused = Reason::store_failed});
+    return;
+  }
+  Room& room = **found;
+  room.home->flush(now.at);
+  room.home->subscribe(mail.from.shard, mail.encoding);
+  const std::uint32_t before = room.members[mail.user]++;
+  if (mail.presence) ++room.watchers[mail.from.shard];
+  if (before == 0) tell_presence(room, mail.user, true);
+  port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
+                                               .conversation = mail.to,
+                                               .head = room.home->head(),
+                                               .members = static_cast<std::uint32_t>(room.members.size())});
+  if (mail.to.kind == Conversation::Kind::user && !mail.after) {
+    if (const auto seen = log_.acknowledged(mail.to)) mail.after = *seen;
+  }
+  if (mail.after) handle(mail::Read{.of = std::move(mail.to), .from = mail.from, .after = *mail.after}, now);
+}
+
+void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
+  const auto found = rooms_.find(mail.to);
+  if (found == rooms_.end()) return;
+  Room& room = found->second;
+  room.home->flush(now.at);
+  room.home->unsubscribe(mail.from.shard, mail.encoding);
+  if (mail.presence) {
+    const auto watchers = room.watchers.find(mail.from.shard);
+    if (watchers != room.watchers.end() && --watchers->second == 0) room.watchers.erase(watchers);
+  }
+  const auto member = room.members.find(mail.user);
+  if (member != room.members.end() && --member->second == 0) {
+    room.members.erase(member);
+    tell_presence(room, mail.user, false);
+  }
+  let_go(mail.to);
+}
+
+void Homes::handle(const mail::Read& mail, Moment now) {
+  const auto found = room(mail.of);
+  mail::Page answer{.to = mail.from,
+                    .of = mail.of,
+                    .purpose = mail.purpose,
+                    .page = LogPage{},
+                    .asked_after = mail.after,
+                    .last = mail.last,
+                    .head = {}};
+  if (!found) {
+    answer.page = fail(found.error());
+  } else {
+    Home& home = *(*found)->home;
+    home.flush(now.at);
+    answer.head = home.head();
+    answer.page = home.page(mail.after, {.messages = limits::kPageMessages, .bytes = limits::kPageBytes});
+  }
+  port_.post(mail.from.shard, std::move(answer));
+}
+
+void Homes::handle(const mail::Processed& mail) {
+  if (const auto found = rooms_.find(mail.of); found != rooms_.end())
+    found->second.home->on_processed(mail.up_to);
+  if (mail.of.kind == Conversation::Kind::user) log_.acknowledge(mail.of, mail.up_to);
+}
+
+void Homes::handle(const mail::AskWho& mail) {
+  wire::hub::Members members{.group = mail.of.name};
+  if (const auto found = rooms_.find(mail.of); found != rooms_.end()) {
+    for (const auto& [user, connections] : found->second.members) {
+      members.more = members.users.size() == limits::kMaxMembersNamed;
+      if (members.more) break;
+      members.users.push_back(user);
+    }
+  }
+  port_.post(mail.from.shard, mail::Answer{.to = mail.from, .what = std::move(members)});
+}
+
+void Homes::tell_presence(const Room& room, const std::string& user, bool online) {
+  for (const auto& [shard, watchers] : room.watchers) {
+    port_.post(shard, mail::Presence{
+                          .what = {.group = room.home->conversation().name, .user = user, .online = online}});
+  }
+}
+
+void Homes::let_go(const Conversation& of) {
+  const auto found = rooms_.find(of);
+  if (found == rooms_.end() || !found->second.home->idle()) return;
+  // What it knows beyond the log is its head, and that only where nothing is stored.
+  if (!found->second.home->stored() && rooms_.size() < limits::kIdleHomes) return;
+  batching_.erase(found->second.home.get());
+  rooms_.erase(found);
+}
+
+void Homes::on_stored(std::uint64_t ticket, const Status& outcome) {
+  ENSURE(!tickets_.empty() && tickets_.front().number == ticket);
+  const Conversation of = std::move(tickets_.front().of);
+  tickets_.pop_front();
+  const auto found = rooms_.find(of);
+  ENSURE(found != rooms_.end() && found->second.home->on_stored(ticket, outcome));
+  let_go(of);
+}
+
+void Homes::flush(TimePoint now) {
+  for (auto it = batching_.begin(); it != batching_.end();) {
+    Home& home = **it;
+    if (const auto due = home.flush_due(); due && *due > now) {
+      ++it;
+      continue;
+    }
+    it = batching_.erase(it);
+    home.flush(now);
+  }
+}
+
+std::optional<TimePoint> Homes::next_flush() const {
+  std::optional<TimePoint> next;
+  for (const Home* home : batching_) {
+    const auto due = home->flush_due();
+    if (due && (!next || *due < *next)) next = due;
+  }
+  return next;
+}
+
+void Homes::answer(ConnectionRef to, wire::hub::Receipt receipt) {
+  port_.post(to.shard, mail::Answer{.to = to, .what = std::move(receipt)});
+}
+void Homes::hand_out(ShardId to, const Conversation& conversation, SharedBatch batch) {
+  port_.post(to, mail::HandOut{.conversation = conversation, .batch = std::move(batch)});
+}
+SharedFrames Homes::encode(const std::vector<wire::hub::FromHub>& messages, wire::hub::Encoding encoding) {
+  return port_.encode(messages, encoding);
+}
+Result<std::uint64_t> Homes::store(SharedMessage message) {
+  Conversation of = message->delivery.to;
+  if (auto appended = log_.append(std::move(message), last_ticket_ + 1); !appended)
+    return fail(std::move(appended.error()));
+  tickets_.push_back({.number = ++last_ticket_, .of = std::move(of)});
+  return last_ticket_;
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hub/gateway/dedup.hpp"
+#include "hub/gateway/home.hpp"
+#include "hub/gateway/mail.hpp"
+#include "hub/gateway/route.hpp"
+#include "hub/gateway/users.hpp"
+
+namespace sluice::hub {
+
+class ShardPort;
+
+/// The conversations that are at home on one shard: made when somebody speaks or listens, let go when idle.
+///
+/// Pure. One shard. Their number is bounded by subscriptions and by `limits::kIdleHomes` that nobody uses.
+class Homes final : private HomePort {
+ public:
+  struct Options {
+    ShardId self;
+    std::uint64_t epoch;
+    Duration tick;
+    Users::Limits users;
+  };
+  /// Both outlive it.
+  Homes(Options options, std::vector<Route> routes, MessageLog& log, ShardPort& port);
+  Homes(const Homes&) = delete;
+  Homes& operator=(const Homes&) = delete;
+  ~Homes() override;
+
+  void handle(mail::Publish mail, Moment now);
+  void handle(mail::Subscribe mail, Moment now);
+  void handle(const mail::Unsubscribe& mail, Moment now);
+  void handle(const mail::Read& mail, Moment now);
+  void handle(const mail::Processed& mail);
+  void handle(const mail::AskWho& mail);
+  void handle(mail::Attach mail, Moment now) { users_.attach(std::move(mail), now); }
+  void handle(mail::Detach mail, Moment now) { users_.detach(std::move(mail), now); }
+  void handle(mail::Ask mail) { users_.ask(std::move(mail)); }
+  void handle(const mail::KickUser& mail) { users_.kick(mail); }
+
+  void on_stored(std::uint64_t ticket, const Status& outcome);
+  /// Sends what is due.
+  void flush(TimePoint now);
+  [[nodiscard]] std::optional<TimePoint> next_flush() const;
+  void set_routes(std::vector<Route> routes);
+  void set_tick(Duration tick);
+
+  [[nodiscard]] std::size_t size() const { return rooms_.size(); }
+  [[nodiscard]] const Users& users() const { return users_; }
+
+ private:
+  /// A home and who is in it.
+  struct Room {
+    std::unique_ptr<Home> home;
+    std::map<std::string, std::uint32_t> members{};  ///< Connections of each user.
+    std::map<ShardId, std::uint32_t> watchers{};     ///< Connections that want to know who comes and goes.
+  };
+
+  Result<Room*> room(const wire::hub::Conversation& of);
+  void tell_presence(const Room& room, const std::string& user, bool online);
+  void let_go(const wire::hub::Conversation& of);
+
+  void answer(ConnectionRef to, wire::hub::Receipt receipt) override;
+  void hand_out(ShardId to, const wire::hub::Conversation& conversation, SharedBatch batch) override;
+  SharedFrames encode(const std::vector<wire::hub::FromHub>& messages, wire::hub::Encoding encoding) override;
+  Result<std::uint64_t> store(SharedMessage message) override;
+
+  Options options_;
+  /// Homes refer to their routes: those of earlier settings live on with the homes that use them.
+  std::vector<std::shared_ptr<const Routes>> routes_;
+  MessageLog& log_;
+  ShardPort& port_;
+  Dedup dedup_;
+  Users users_;
+  std::map<wire::hub::Conversation, Room> rooms_;
+  std::set<Home*> batching_;  ///< Something waits for the tick.
+  struct Ticket {
+    std::uint64_t number;
+    wire::hub::Conversation of;
+  };
+  std::deque<Ticket> tickets_;  ///< Outcomes come in this order.
+  std::uint64_t last_ticket_ = 0;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hub/gateway/batch.hpp"
+#include "hub/gateway/home.hpp"
+#include "hub/gateway/ids.hpp"
+#include "hub/gateway/message_log.hpp"
+#include "wire/hub/message.hpp"
+
+/// What shards of the hub tell each other. Between two shards it arrives in its order.
+namespace sluice::hub::mail {
+
+// --- to a conversation's home ---
+
+struct Publish {
+  wire::hub::Conversation to;
+  Incoming incoming;
+};
+/// A connection wants what comes from now on, and before that what came after `after`.
+struct Subscribe {
+  wire::hub::Conversation to;
+  ConnectionRef from;
+  wire::hub::Encoding encoding;
+  std::string user;
+  std::optional<wire::hub::Position> after{};
+  bool presence = false;
+};
+struct Unsubscribe {
+  wire::hub::Conversation to;
+  ConnectionRef from;
+  wire::hub::Encoding encoding;
+  std::string user;
+  bool presence = false;
+};
+/// The next page for a subscriber that catches up, or for one that has asked for a range.
+struct Read {
+  enum class Purpose : std::uint8_t { replay, pull };
+  wire::hub::Conversation of;
+  ConnectionRef from;
+  wire::hub::Position after;
+  Purpose purpose = Purpose::replay;
+  std::uint64_t last = 0;  ///< The last offset that is wanted; 0: as many as there are.
+};
+struct Processed {
+  wire::hub::Conversation of;
+  wire::hub::Position up_to;
+};
+struct AskWho {
+  wire::hub::Conversation of;
+  ConnectionRef from;
+};
+
+// --- to a user's home ---
+
+struct Attach {
+  std::string user;
+  ConnectionRef connection;
+  std::string session;  ///< Empty: a new one.
+};
+struct Detach {
+  std::string user;
+  ConnectionRef connection;
+  std::string session;
+  wire::hub::Ended ended;
+};
+struct Ask {
+  ConnectionRef from;
+  std::string user;  ///< Who asks.
+  wire::hub::Request request;
+};
+struct KickUser {
+  std::string user;
+  wire::hub::Kick kick;
+};
+
+// --- to a connection ---
+
+struct Answer {
+  ConnectionRef to;
+  wire::hub::FromHub what;
+};
+struct Attached {
+  ConnectionRef to;
+  std::string session;
+  std::optional<wire::hub::Ended> previous{};
+  std::optional<wire::hub::Reason> refused{};
+};
+struct Subscribed {
+  ConnectionRef to;
+  wire::hub::Conversation conversation;
+  wire::hub::Position head;
+  std::uint32_t members = 0;
+  std::optional<wire::hub::Reason> refused{};
+};
+struct Page {
+  ConnectionRef to;
+  wire::hub::Conversation of;
+  Read::Purpose purpose = Read::Purpose::replay;
+  Result<LogPage> page;
+  wire::hub::Position asked_after;
+  std::uint64_t last = 0;  ///< As it was asked.
+  wire::hub::Position head;
+};
+struct DeliverRequest {
+  ConnectionRef to;
+  wire::hub::Delivery delivery;
+};
+/// From whoever was asked.
+struct ReplyFrom {
+  ConnectionRef to;
+  std::string user;
+  wire::hub::Reply reply;
+};
+struct CutConnection {
+  ConnectionRef to;
+  wire::hub::Kick kick;
+};
+
+// --- to every connection of a shard that has subscribed ---
+
+struct HandOut {
+  wire::hub::Conversation conversation;
+  SharedBatch batch;
+};
+struct Presence {
+  wire::hub::Presence what;
+};
+
+}  // namespace sluice::hub::mail
+
+namespace sluice::hub {
+
+using Mail = std::variant<mail::Publish, mail::Subscribe, mail::Unsubscribe, mail::Read, mail::Processed,
+                          mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::KickUser, mail::Answer,
+                          mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest, mail::ReplyFrom,
+                          mail::CutConnection, mail::HandOut, mail::Presence>;
+
+}  // namespace sluice::hub

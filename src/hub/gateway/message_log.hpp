@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "wire/hub/message.hpp"
+
+namespace sluice::hub {
+
+/// A message as a conversation's log keeps it.
+struct LoggedMessage {
+  wire::hub::Delivery delivery;
+  wire::hub::UnixMs expires_at = 0;  ///< 0: as long as the log keeps any.
+};
+using SharedMessage = std::shared_ptr<const LoggedMessage>;
+
+struct PageLimits {
+  std::size_t messages;
+  Bytes bytes;
+};
+
+struct LogPage {
+  std::vector<LoggedMessage> messages{};  ///< In order.
+  wire::hub::Position first{};  ///< The oldest one that the log still has; none: behind the last ever.
+  bool more = false;            ///< There are more behind them.
+};
+
+/// What a shard needs of the store. Reads are synchronous and see what was reported as stored; an append is
+/// reported later, in order, by the shard's `on_stored`.
+class MessageLog {
+ public:
+  virtual ~MessageLog() = default;
+
+  /// Of the last message ever appended; nothing at all: the present epoch and 0.
+  [[nodiscard]] virtual Result<wire::hub::Position> head(const wire::hub::Conversation& of) = 0;
+  /// What comes after a position.
+  [[nodiscard]] virtual Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
+                                             PageLimits limits) = 0;
+
+  /// Never blocks. `ticket` comes back with the outcome. Errors: `busy` (as much waits as may), `io` (the
+  /// store is known to be broken or full).
+  [[nodiscard]] virtual Status append(SharedMessage message, std::uint64_t ticket) = 0;
+
+  /// The user has processed their inbox up to there: what is before it may go.
+  virtual void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) = 0;
+  /// The last that was acknowledged.
+  [[nodiscard]] virtual Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) = 0;
+};
+
+}  // namespace sluice::hub

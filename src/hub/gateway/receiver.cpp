@@ -1,0 +1,234 @@
+#include "hub/gateway/receiver.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ensure.hpp"
+
+namespace sluice::hub {
+namespace {
+
+using wire::hub::Reason;
+
+flow::OutboxLimits effective(const ReceiverLimits& limits) {
+  flow::OutboxLimits outbox = limits.outbox;
+  outbox.drop_when_unwritable = outbox.drop_when_unwritable && limits.enabled && !limits.dry_run;
+  return outbox;
+}
+
+}  // namespace
+
+Receiver::Receiver(Identity identity, const ReceiverLimits& limits, transport::MessageSocket& socket,
+                   std::shared_ptr<flow::Account> account, Books& books)
+    : identity_(identity),
+      limits_(limits),
+      socket_(socket),
+      account_(std::move(account)),
+      books_(books),
+      outbox_(effective(limits)) {}
+
+Receiver::~Receiver() {
+  books_.expired += pending_copies();
+  account_->release(charged_);
+}
+
+void Receiver::deliver(std::uint64_t source, const Batch& batch, TimePoint now) {
+  ENSURE(source != 0);
+  books_.accepted += batch.count;
+  send({.frames = batch.in(identity_.encoding),
+        .urgency = batch.urgency,
+        .policy = batch.policy,
+        .source = source,
+        .first = batch.first,
+        .counted = true,
+        .key = batch.key},
+       now);
+}
+
+void Receiver::say(SharedFrames frames, Counts counts, TimePoint now) {
+  send({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = counts == Counts::yes},
+       now);
+}
+
+void Receiver::send(flow::OutboxItem item, TimePoint now) {
+  const Frames& frames = *item.frames;
+  const Bytes size = size_of(frames.bytes());
+  std::size_t taken = 0;
+  if (outbox_.empty() && !blocked_ && (!item.counted || size <= allowance())) {
+    taken = socket_.write(frames.bytes());
+    std::size_t whole = 0;
+    while (whole < frames.count() && frames.end_of(whole) <= taken) ++whole;
+    if (whole > 0) {
+      const std::uint64_t counted = item.counted ? whole : 0;
+      note_sent({.messages = whole,
+                 .counted = counted,
+                 .counted_bytes = counted > 0 ? Bytes{frames.end_of(whole - 1)} : Bytes{},
+                 .source = item.source,
+                 .last = item.first + whole - 1,
+                 .urgency = item.urgency},
+                now);
+    }
+    if (taken == frames.bytes().size()) return;
+    blocked_ = true;
+  }
+  push(std::move(item), now, taken);
+}
+
+void Receiver::push(flow::OutboxItem item, TimePoint now, std::size_t begun) {
+  const bool is_copy = item.source != 0;
+  if (limits_.dry_run && item.urgency == flow::Urgency::normal && !outbox_.writable()) {
+    stats_.would_drop += item.frames->count();
+  }
+  const std::uint64_t waiting_before = outbox_.waiting();
+  const std::uint64_t dropped_before = outbox_.stats().dropped;
+  std::size_t whole = 0;
+  while (begun > 0 && item.frames->end_of(whole) <= begun) ++whole;
+  const std::uint64_t rest = item.frames->count() - whole;
+  const auto pushed = outbox_.push(std::move(item), now, begun);
+  const std::uint64_t dropped = outbox_.stats().dropped - dropped_before;
+  books_.gapped += dropped;
+  if (pushed == flow::Outbox::Pushed::overflow) {
+    overflowed_ = true;
+    if (is_copy) books_.expired += rest;
+    queued_copies_ -= dropped;
+  } else {
+    queued_copies_ += is_copy ? rest : 0;
+    queued_copies_ -= dropped;
+  }
+  ENSURE(outbox_.waiting() <= waiting_before + rest);
+  settle_account();
+}
+
+void Receiver::on_writable(TimePoint now) {
+  blocked_ = false;
+  flush(now);
+}
+
+void Receiver::flush(TimePoint now) {
+  while (!blocked_) {
+    const ByteView front = outbox_.front(allowance());
+    if (front.empty()) break;
+    const std::size_t taken = socket_.write(front);
+    blocked_ = taken < front.size();
+    if (taken == 0) break;
+    const auto sent = outbox_.advance(taken, now);
+    if (sent.source != 0) queued_copies_ -= sent.messages;
+    note_sent(sent, now);
+  }
+  settle_account();
+}
+
+void Receiver::note_sent(const flow::Outbox::Sent& sent, TimePoint now) {
+  if (sent.messages == 0) return;
+  const bool is_copy = sent.source != 0;
+  if (!identity_.acknowledges) {
+    if (is_copy) books_.delivered += sent.messages;
+    return;
+  }
+  if (sent.counted == 0) return;
+  sent_seq_ += sent.counted;
+  unacknowledged_.push_back({.seq = sent_seq_,
+                             .source = sent.source,
+                             .last = sent.last,
+                             .messages = sent.counted,
+                             .bytes = sent.counted_bytes,
+                             .at = now});
+  unacknowledged_bytes_ += sent.counted_bytes;
+  if (is_copy) unacknowledged_copies_ += sent.counted;
+}
+
+Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, TimePoint now) {
+  if (seq > sent_seq_) return fail(Errc::protocol_violation, "It acknowledges what it was never sent.");
+  std::vector<Processed> processed;
+  for (; first_unacknowledged_ < unacknowledged_.size(); ++first_unacknowledged_) {
+    Sent& sent = unacknowledged_[first_unacknowledged_];
+    const std::uint64_t before = sent.seq - sent.messages;
+    if (seq <= before) break;
+    const std::uint64_t messages = std::min(seq, sent.seq) - before;
+    const bool whole = messages == sent.messages;
+    const Bytes bytes = whole ? sent.bytes : sent.bytes / sent.messages * messages;
+    unacknowledged_bytes_ -= bytes;
+    if (sent.source != 0) {
+      books_.delivered += messages;
+      unacknowledged_copies_ -= messages;
+      const std::uint64_t last = sent.last - (sent.messages - messages);
+      const auto same = std::ranges::find(processed, sent.source, &Processed::source);
+      if (same == processed.end()) {
+        processed.push_back({.source = sent.source, .last = last});
+      } else {
+        same->last = std::max(same->last, last);
+      }
+    }
+    sent.messages -= messages;
+    sent.bytes -= bytes;
+    if (!whole) break;
+  }
+  forget_acknowledged();
+  flush(now);
+  return processed;
+}
+
+void Receiver::forget_acknowledged() {
+  if (first_unacknowledged_ * 2 < unacknowledged_.size()) return;
+  unacknowledged_.erase(unacknowledged_.begin(),
+                        unacknowledged_.begin() + static_cast<std::ptrdiff_t>(first_unacknowledged_));
+  first_unacknowledged_ = 0;
+}
+
+std::optional<Reason> Receiver::verdict(TimePoint now) {
+  if (overflowed_) return Reason::slow_consumer;
+  if (!limits_.enabled || limits_.close_unwritable_after < Duration::zero()) return std::nullopt;
+  std::optional<Reason> reason;
+  const auto late = [&](TimePoint since) { return now - since >= limits_.close_unwritable_after; };
+  if (const auto oldest = outbox_.oldest(); oldest && late(*oldest)) {
+    reason = blocked_ ? Reason::slow_consumer : Reason::unacknowledged;
+  } else if (windowed() && first_unacknowledged_ < unacknowledged_.size() &&
+             late(unacknowledged_[first_unacknowledged_].at)) {
+    reason = Reason::unacknowledged;
+  }
+  if (!limits_.dry_run) return reason;
+  if (reason && !std::exchange(would_be_cut_, true)) ++stats_.would_cut;
+  if (!reason) would_be_cut_ = false;
+  return std::nullopt;
+}
+
+Bytes Receiver::shed(TimePoint now) {
+  const std::uint64_t before = outbox_.stats().dropped;
+  const Bytes bytes = outbox_.shed(now);
+  const std::uint64_t dropped = outbox_.stats().dropped - before;
+  books_.gapped += dropped;
+  queued_copies_ -= dropped;
+  settle_account();
+  return bytes;
+}
+
+void Receiver::limits_changed(TimePoint now) {
+  outbox_.set_limits(effective(limits_), now);
+  flush(now);
+}
+
+void Receiver::settle_account() {
+  const Bytes held = outbox_.bytes();
+  if (held > charged_) account_->charge(held - charged_);
+  if (held < charged_) account_->release(charged_ - held);
+  charged_ = held;
+}
+
+Bytes Receiver::allowance() const {
+  return windowed() ? limits_.window - unacknowledged_bytes_ : Bytes::max();
+}
+
+Duration Receiver::oldest(TimePoint now) const {
+  const auto oldest = outbox_.oldest();
+  return oldest ? now - *oldest : Duration::zero();
+}
+
+wire::hub::PressureSample Receiver::sample(TimePoint now) const {
+  const auto oldest_ms = std::chrono::duration_cast<std::chrono::milliseconds>(oldest(now)).count();
+  return {.waiting = waiting(),
+          .unacknowledged = unacknowledged(),
+          .oldest_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(oldest_ms, 0, UINT32_MAX)),
+          .writable = writable()};
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/frames.hpp"
+#include "core/hub_limits.hpp"
+#include "core/time.hpp"
+#include "flow/account.hpp"
+#include "flow/outbox.hpp"
+#include "hub/gateway/batch.hpp"
+#include "hub/gateway/books.hpp"
+#include "transport/message_socket.hpp"
+#include "wire/hub/message.hpp"
+
+namespace sluice::hub {
+
+/// How the way out to one client is guarded; live settings, shared by all connections of a shard.
+struct ReceiverLimits {
+  bool enabled = true;  ///< Off: nothing is dropped and nobody is cut but at the hard limit.
+  bool dry_run =
+      false;  ///< Nothing is dropped, nobody is cut but at the hard limit; what would have been is counted.
+  flow::OutboxLimits outbox{};
+  /// The age of the oldest byte that waits, or of the oldest unacknowledged delivery, at which a client is
+  /// cut; negative: never.
+  Duration close_unwritable_after = limits::kCloseUnwritableAfter;
+  bool window_enabled = true;
+  Bytes window = limits::kDeliveryWindow;  ///< Unacknowledged deliveries, for clients that acknowledge.
+};
+
+struct ReceiverStats {
+  std::uint64_t would_drop = 0;  ///< In a dry run; messages.
+  std::uint64_t would_cut = 0;   ///< In a dry run; times.
+};
+
+/// The way out to one client: what it is sent, what waits, what it has not acknowledged, and whether it keeps
+/// up.
+///
+/// Sans-I/O but for the socket that it writes to, which never blocks. One shard. Bounded by the outbox's hard
+/// limit and the window. Every copy that it accepts ends in `books` exactly once.
+class Receiver {
+ public:
+  struct Identity {
+    wire::hub::Encoding encoding;
+    bool acknowledges;
+  };
+  /// All outlive it. Its waiting bytes are charged to `account`.
+  Receiver(Identity identity, const ReceiverLimits& limits, transport::MessageSocket& socket,
+           std::shared_ptr<flow::Account> account, Books& books);
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+  ~Receiver();  ///< Copies that still wait, or are unacknowledged, have expired.
+
+  /// Copies of a conversation's messages; `source` is the owner's number for it.
+  /// Requires source != 0.
+  void deliver(std::uint64_t source, const Batch& batch, TimePoint now);
+  /// What the hub itself has to say: critical, no copy, not acknowledged but for Gaps.
+  enum class Counts : std::uint8_t { no, yes };
+  void say(SharedFrames frames, Counts counts, TimePoint now);
+
+  void on_writable(TimePoint now);
+
+  /// What an acknowledgement covered: the last offset of each source, in order.
+  struct Processed {
+    std::uint64_t source;
+    std::uint64_t last;
+  };
+  /// Cumulative; what was acknowledged before is no error. Error: `protocol_violation` for what was never
+  /// sent.
+  [[nodiscard]] Result<std::vector<Processed>> on_ack(std::uint64_t seq, TimePoint now);
+
+  /// Why it is to be cut, if it is. To be asked every `limits::kSweep` while `is_slow`.
+  [[nodiscard]] std::optional<wire::hub::Reason> verdict(TimePoint now);
+  /// Something waits, or is unacknowledged: worth a look by the sweep.
+  [[nodiscard]] bool is_slow() const {
+    return !outbox_.empty() || first_unacknowledged_ < unacknowledged_.size() || overflowed_;
+  }
+
+  /// Drops that the client is to be told of, once it is writable again.
+  [[nodiscard]] bool owes_gaps() const { return outbox_.has_drops() && outbox_.writable(); }
+  [[nodiscard]] std::vector<flow::Drop> take_drops() { return outbox_.take_drops(); }
+  void limits_changed(TimePoint now);
+  /// Gives up every normal message that waits; returns their bytes.
+  Bytes shed(TimePoint now);
+
+  /// Room for more of what may also wait elsewhere: a replay, or the next request of this client.
+  [[nodiscard]] bool has_room() const { return outbox_.bytes() <= limits_.outbox.marks.low; }
+
+  [[nodiscard]] Bytes waiting() const { return outbox_.bytes(); }
+  [[nodiscard]] Bytes unacknowledged() const { return unacknowledged_bytes_; }
+  [[nodiscard]] bool writable() const { return outbox_.writable(); }
+  [[nodiscard]] Duration oldest(TimePoint now) const;
+  [[nodiscard]] std::uint64_t pending_copies() const { return queued_copies_ + unacknowledged_copies_; }
+  [[nodiscard]] std::uint64_t sent_seq() const { return sent_seq_; }
+  [[nodiscard]] const ReceiverStats& stats() const { return stats_; }
+  [[nodiscard]] const flow::OutboxStats& outbox_stats() const { return outbox_.stats(); }
+  [[nodiscard]] wire::hub::Encoding encoding() const { return identity_.encoding; }
+  [[nodiscard]] wire::hub::PressureSample sample(TimePoint now) const;
+
+ private:
+  /// Messages that were sent together, all of one source.
+  struct Sent {
+    std::uint64_t seq;  ///< Of the last one.
+    std::uint64_t source;
+    std::uint64_t last;
+    std::uint64_t messages;
+    Bytes bytes;
+    TimePoint at;
+  };
+
+  void send(flow::OutboxItem item, TimePoint now);
+  void push(flow::OutboxItem item, TimePoint now, std::size_t begun);
+  void flush(TimePoint now);
+  void note_sent(const flow::Outbox::Sent& sent, TimePoint now);
+  void settle_account();
+  void forget_acknowledged();
+  [[nodiscard]] bool windowed() const { return identity_.acknowledges && limits_.window_enabled; }
+  [[nodiscard]] Bytes allowance() const;
+
+  Identity identity_;
+  const ReceiverLimits& limits_;
+  transport::MessageSocket& socket_;
+  std::shared_ptr<flow::Account> account_;
+  Books& books_;
+  flow::Outbox outbox_;
+  bool blocked_ = false;  ///< The socket took less than it was given.
+  bool overflowed_ = false;
+  bool would_be_cut_ = false;
+  Bytes charged_;
+  std::uint64_t queued_copies_ = 0;
+  std::uint64_t sent_seq_ = 0;
+  std::uint64_t acked_seq_ = 0;
+  std::vector<Sent>
+      unacknowledged_;  ///< From `first_unacknowledged_` on: a deque would hold 1 KiB when empty.
+  std::size_t first_unacknowledged_ = 0;
+  Bytes unacknowledged_bytes_;
+  std::uint64_t unacknowledged_copies_ = 0;
+  ReceiverStats stats_;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/hub_limits.hpp"
+#include "core/time.hpp"
+#include "flow/token_bucket.hpp"
+#include "hub/gateway/receiver.hpp"
+#include "hub/gateway/route.hpp"
+
+namespace sluice::hub {
+
+/// How fast one client, or one user, may speak.
+struct Rates {
+  flow::TokenRate messages{.burst = limits::kMessageBurst, .tokens = limits::kMessagesPerSecond};
+  flow::TokenRate bytes{.burst = limits::kByteBurst.count(), .tokens = limits::kBytesPerSecond.count()};
+};
+
+/// What an operator sets of the gateway, and may change while it runs. Each layer can be switched off alone.
+struct GatewaySettings {
+  ReceiverLimits receiver{};
+  std::vector<Route> routes{};
+
+  bool rates_enabled = true;
+  Rates per_connection{};
+  std::size_t fanout_slice = limits::kFanoutSlice;  ///< Receivers that are reached in one turn of the loop.
+  Duration tick = limits::kFanoutTick;              ///< Zero: every message goes out at once.
+
+  bool memory_enabled = true;
+  Bytes memory = limits::kMemoryLimit;
+  Bytes user_memory = limits::kUserMemory;
+
+  Duration hello_timeout = limits::kHubHelloTimeout;
+  Duration heartbeat = limits::kHubHeartbeat;
+  Duration resume_window = limits::kResumeWindow;
+  std::size_t connections_per_user = limits::kConnectionsPerUser;
+  std::size_t groups_per_connection = limits::kGroupsPerConnection;
+  std::size_t requests_per_connection = limits::kRequestsPerConnection;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,192 @@
+#include "hub/gateway/shard.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "core/ensure.hpp"
+
+namespace sluice::hub {
+
+using wire::hub::Conversation;
+using wire::hub::Reason;
+
+Shard::Shard(Surroundings around, GatewaySettings settings)
+    : around_(std::move(around)),
+      settings_(std::move(settings)),
+      homes_({.self = around_.self,
+              .epoch = around_.epoch,
+              .tick = settings_.tick,
+              .users = {.connections = settings_.connections_per_user,
+                        .resume_window = settings_.resume_window}},
+             settings_.routes, around_.log, around_.port) {}
+
+Shard::~Shard() = default;
+
+ShardId Shard::home_of(const Conversation& conversation, std::size_t shards) {
+  // FNV-1a: the same on every shard, and spread over all of them.
+  std::uint64_t hash = 14695981039346656037ULL ^ static_cast<std::uint64_t>(conversation.kind);
+  for (const char c : conversation.name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return static_cast<ShardId>((hash ^ (hash >> 32)) % shards);
+}
+
+ConnectionRef Shard::open(std::unique_ptr<transport::MessageSocket> socket, wire::hub::Encoding encoding,
+                          Moment now) {
+  const ConnectionRef ref{.shard = around_.self, .id = ++last_id_};
+  std::unique_ptr<Connection> connection{
+      new Connection{.ref = ref, .socket = std::move(socket), .encoding = encoding, .opened = now.at}};
+  around_.observer.on_opened(*connection);
+  connections_.emplace(ref.id, std::move(connection));
+  return ref;
+}
+
+Connection* Shard::live(ConnectionRef ref) {
+  const auto found = connections_.find(ref.id);
+  return found == connections_.end() || ref.shard != around_.self ? nullptr : found->second.get();
+}
+
+const Connection* Shard::find(ConnectionRef ref) const {
+  const auto found = connections_.find(ref.id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+/// What a client says, each kind to where it is dealt with.
+struct Shard::Handler {
+  Shard& shard;
+  Connection& connection;
+  std::size_t size;
+  Moment now;
+
+  void operator()(wire::hub::Hello& hello) const { shard.hello(connection, std::move(hello), now); }
+  void operator()(wire::hub::Publish& publish) const {
+    shard.publish(connection, std::move(publish), size, now);
+  }
+  void operator()(wire::hub::Request& request) const { shard.ask(connection, std::move(request), size, now); }
+  void operator()(wire::hub::Reply& reply) const { shard.reply(connection, std::move(reply), now); }
+  void operator()(const wire::hub::Join& join) const { shard.join(connection, join, now); }
+  void operator()(const wire::hub::Leave& leave) const { shard.leave(connection, leave, now); }
+  void operator()(const wire::hub::Pull& pull) const { shard.pull(connection, pull, now); }
+  void operator()(const wire::hub::Who& who) const { shard.who(connection, who, now); }
+  void operator()(const wire::hub::Refresh& refresh) const { shard.refresh(connection, refresh, now); }
+  void operator()(const wire::hub::Ack& ack) const { shard.ack(connection, ack, now); }
+  void operator()(const wire::hub::Ping& ping) const {
+    shard.say(connection, wire::hub::Pong{.nonce = ping.nonce}, now);
+  }
+  void operator()(const wire::hub::Pong&) const {}  // that it is alive is the socket's business
+};
+
+void Shard::heard(ConnectionRef from, wire::hub::FromClient message, std::size_t size, Moment now) {
+  Connection* const connection = live(from);
+  if (connection == nullptr) return;
+  ++counts_.received;
+  const bool is_hello = std::holds_alternative<wire::hub::Hello>(message);
+  if (is_hello != (connection->state == Connection::State::greeting)) {
+    return end(*connection, Reason::protocol_violation, How::told,
+               is_hello ? "A second Hello."
+                        : "The first message of a connection is a Hello, and its Welcome is awaited.",
+               now);
+  }
+  std::visit(Handler{.shard = *this, .connection = *connection, .size = size, .now = now}, message);
+  if (Connection* const still = live(from)) settle(*still, now);
+}
+
+void Shard::heard_nonsense(ConnectionRef from, Reason reason, std::string message, Moment now) {
+  Connection* const connection = live(from);
+  if (connection == nullptr) return;
+  end(*connection, reason, How::told, std::move(message), now);
+}
+
+void Shard::writable(ConnectionRef ref, Moment now) {
+  Connection* const connection = live(ref);
+  if (connection == nullptr || !connection->receiver) return;
+  connection->receiver->on_writable(now.at);
+  settle(*connection, now);
+}
+
+void Shard::lost(ConnectionRef ref, const Error& why, Moment now) {
+  if (auto closed = closing_.extract(ref.id); !closed.empty())
+    return ended_.push_back(std::move(closed.mapped()));
+  Connection* const connection = live(ref);
+  if (connection == nullptr) return;
+  const Reason reason = why.code == Errc::closed    ? Reason::closed_by_client
+                        : why.code == Errc::stalled ? Reason::heartbeat_missed
+                                                    : Reason::connection_lost;
+  end(*connection, reason, How::silent, describe(why), now);
+}
+
+void Shard::receive(Mail mail, Moment now) {
+  std::visit(
+      [&]<typename T>(T& what) {
+        if constexpr (std::is_same_v<T, mail::Answer>) {
+          answer(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::Attached>) {
+          attached(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::Subscribed>) {
+          subscribed(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::Page>) {
+          page(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::DeliverRequest>) {
+          deliver_request(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::ReplyFrom>) {
+          reply_from(std::move(what), now);
+        } else if constexpr (std::is_same_v<T, mail::CutConnection>) {
+          if (Connection* const connection = live(what.to))
+            end(*connection, what.kick.reason, How::told, std::move(what.kick.message), now);
+        } else if constexpr (std::is_same_v<T, mail::HandOut>) {
+          topics_.hand_out(what.conversation, std::move(what.batch));
+        } else if constexpr (std::is_same_v<T, mail::Presence>) {
+          presence(what.what, now);
+        } else if constexpr (requires { homes_.handle(std::move(what), now); }) {
+          homes_.handle(std::move(what), now);
+        } else {
+          homes_.handle(std::move(what));
+        }
+      },
+      mail);
+}
+
+void Shard::on_stored(std::uint64_t ticket, const Status& outcome, Moment) {
+  homes_.on_stored(ticket, outcome);
+}
+
+bool Shard::work(Moment now) {
+  const bool more = topics_.work(settings_.fanout_slice, now.at, [this](const Subscription& subscription) {
+    if (subscription.receiver->is_slow()) unsettled_.insert(subscription.owner);
+  });
+  for (const std::uint64_t id : std::exchange(unsettled_, {})) {
+    if (Connection* const connection = live({.shard = around_.self, .id = id})) settle(*connection, now);
+  }
+  ended_.clear();
+  return more;
+}
+
+void Shard::tick(Moment now) {
+  homes_.flush(now.at);
+  if (now.at - swept_at_ < limits::kSweep) return;
+  swept_at_ = now.at;
+  sweep(now);
+  ended_.clear();
+}
+
+std::uint64_t Shard::pending_copies() const {
+  std::uint64_t pending = 0;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->receiver) pending += connection->receiver->pending_copies();
+  }
+  return pending;
+}
+
+void Shard::set_settings(GatewaySettings settings, Moment now) {
+  settings_ = std::move(settings);
+  homes_.set_routes(settings_.routes);
+  homes_.set_tick(settings_.tick);
+  for (const auto& [id, connection] : connections_) {
+    if (connection->receiver) connection->receiver->limits_changed(now.at);
+  }
+}
+
+void Shard::begin_drain(Moment) {
+  draining_ = true;
+}
+
+}  // namespace sluice::hub

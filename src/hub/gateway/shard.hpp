@@ -1,0 +1,203 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/time.hpp"
+#include "flow/account.hpp"
+#include "hub/auth/identity.hpp"
+#include "hub/gateway/books.hpp"
+#include "hub/gateway/connection.hpp"
+#include "hub/gateway/homes.hpp"
+#include "hub/gateway/ids.hpp"
+#include "hub/gateway/mail.hpp"
+#include "hub/gateway/settings.hpp"
+#include "hub/gateway/topics.hpp"
+#include "wire/hub/message.hpp"
+
+namespace sluice::hub {
+
+/// What a shard asks of those around it. Pure: the shell and the tests implement it.
+class ShardPort {
+ public:
+  virtual ~ShardPort() = default;
+  /// In order for each pair of shards; never handled inside this call.
+  virtual void post(ShardId to, Mail mail) = 0;
+  /// As frames of the wire.
+  virtual SharedFrames encode(const std::vector<wire::hub::FromHub>& messages,
+                              wire::hub::Encoding encoding) = 0;
+  /// Who says Hello so. The error's message is for the client.
+  struct Stranger {
+    wire::hub::Reason reason;
+    std::string message;
+  };
+  virtual std::expected<auth::Identity, Stranger> identify(const wire::hub::Hello& hello,
+                                                           wire::hub::UnixMs now) = 0;
+  /// Secret texts that only this hub can have made.
+  virtual std::string session_token(std::string_view user, std::string_view session) = 0;
+  /// The session that a token names, if it is one of this user's.
+  virtual std::optional<std::string> session_of(std::string_view token, std::string_view user) = 0;
+  virtual std::string new_session() = 0;
+  /// Uniform in [0, below).
+  virtual std::uint64_t random(std::uint64_t below) = 0;
+};
+
+/// What the log and the metrics are told of. Any of it may be ignored.
+class ShardObserver {
+ public:
+  virtual ~ShardObserver() = default;
+  virtual void on_opened(const Connection& connection) = 0;
+  virtual void on_ended(const Connection& connection, const wire::hub::Ended& how,
+                        std::string_view message) = 0;
+  virtual void on_refused(const Connection& connection, wire::hub::Reason reason) = 0;
+};
+
+/// What has been counted since the start.
+struct ShardCounts {
+  std::array<std::uint64_t, 64> refused{};  ///< By Reason.
+  std::array<std::uint64_t, 64> ended{};    ///< By Reason.
+  std::uint64_t accepted = 0;               ///< Publishes.
+  std::uint64_t received = 0;               ///< Envelopes.
+  Bytes shed{};
+};
+
+/// One of the hub's event loops as what it decides: its connections, the homes of its conversations and
+/// users.
+///
+/// Pure: sockets, clock, store and other shards are behind interfaces, and everything happens in calls from
+/// the outside, one at a time. Whoever drives it calls `work` until it returns false after every call, and
+/// `tick` at `next_tick`.
+class Shard {
+ public:
+  struct Surroundings {
+    ShardId self;
+    std::size_t shards;
+    std::uint64_t epoch;
+    MessageLog& log;
+    ShardPort& port;
+    ShardObserver& observer;
+    std::shared_ptr<flow::Account> process;
+    /// A user's account, the same for all shards.
+    std::function<std::shared_ptr<flow::Account>(const std::string&)> user_account;
+  };
+  Shard(Surroundings around, GatewaySettings settings);
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+  ~Shard();
+
+  [[nodiscard]] ConnectionRef open(std::unique_ptr<transport::MessageSocket> socket,
+                                   wire::hub::Encoding encoding, Moment now);
+  void heard(ConnectionRef from, wire::hub::FromClient message, std::size_t size, Moment now);
+  /// It said what does not decode.
+  void heard_nonsense(ConnectionRef from, wire::hub::Reason reason, std::string message, Moment now);
+  void writable(ConnectionRef connection, Moment now);
+  /// Its socket has ended by itself.
+  void lost(ConnectionRef connection, const Error& why, Moment now);
+
+  void receive(Mail mail, Moment now);
+  void on_stored(std::uint64_t ticket, const Status& outcome, Moment now);
+
+  /// A bounded piece of what is to be handed out; not from inside a socket's call. True: there is more.
+  bool work(Moment now);
+  void tick(Moment now);
+
+  void set_settings(GatewaySettings settings, Moment now);
+  /// Every client is told, in bounded steps of `tick`, and asked to come back after a while.
+  void begin_drain(Moment now);
+
+  [[nodiscard]] const Books& books() const { return books_; }
+  [[nodiscard]] std::uint64_t pending_copies() const;
+  [[nodiscard]] const ShardCounts& counts() const { return counts_; }
+  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+  [[nodiscard]] const Connection* find(ConnectionRef ref) const;
+  template <typename Visit>
+  void each_connection(Visit&& visit) const {
+    for (const auto& [id, connection] : connections_) visit(*connection);
+  }
+
+  /// The shard at which a conversation, or a user, is at home.
+  [[nodiscard]] static ShardId home_of(const wire::hub::Conversation& conversation, std::size_t shards);
+
+ private:
+  struct Handler;
+  friend struct Handler;
+
+  // connections: shard_sessions.cpp
+  void hello(Connection& connection, wire::hub::Hello hello, Moment now);
+  void attached(mail::Attached mail, Moment now);
+  void refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now);
+  enum class How : std::uint8_t { told, cut, silent };
+  void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);
+  void say(Connection& connection, wire::hub::FromHub message, Moment now);
+  void refuse(Connection& connection, wire::hub::Refusal refusal, Moment now);
+  void settle(Connection& connection, Moment now);
+
+  // messages: shard_messages.cpp
+  void publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now);
+  void answer(mail::Answer mail, Moment now);
+  void ack(Connection& connection, const wire::hub::Ack& ack, Moment now);
+  [[nodiscard]] std::optional<Duration> limited(Connection& connection, std::size_t size, Moment now);
+  void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
+  void deliver_request(mail::DeliverRequest mail, Moment now);
+  void reply(Connection& connection, wire::hub::Reply reply, Moment now);
+  void reply_from(mail::ReplyFrom mail, Moment now);
+
+  // conversations: shard_conversations.cpp
+  void join(Connection& connection, const wire::hub::Join& join, Moment now);
+  void leave(Connection& connection, const wire::hub::Leave& leave, Moment now);
+  void subscribe(Connection& connection, const wire::hub::Conversation& to,
+                 std::optional<wire::hub::Position> after, bool presence);
+  void unsubscribe(Connection& connection, const wire::hub::Conversation& to, Moment now);
+  void subscribed(mail::Subscribed mail, Moment now);
+  void page(mail::Page mail, Moment now);
+  void tell_lost(Connection& connection, Interest& interest, const mail::Page& mail, Moment now);
+  void replay(Connection& connection, Interest& interest, wire::hub::Delivery delivery, Moment now);
+  void pull(Connection& connection, const wire::hub::Pull& pull, Moment now);
+  void who(Connection& connection, const wire::hub::Who& who, Moment now);
+  void read_on(Connection& connection, Moment now);
+  void tell_gaps(Connection& connection, Moment now);
+  void presence(const wire::hub::Presence& what, Moment now);
+
+  // pressure: shard_pressure.cpp
+  void sweep(Moment now);
+  void shed_load(Moment now);
+  void expire_promises(Connection& connection, Moment now);
+  void take_sample(Connection& connection, Moment now);
+  void drain(Moment now);
+
+  void post(const wire::hub::Conversation& to, Mail mail) {
+    around_.port.post(home_of(to, around_.shards), std::move(mail));
+  }
+  [[nodiscard]] Connection* live(ConnectionRef ref);
+
+  Surroundings around_;
+  GatewaySettings settings_;
+  Books books_;
+  ShardCounts counts_;
+  Topics topics_;
+  Homes homes_;
+  std::uint64_t last_id_ = 0;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>
+      closing_;  ///< Until their sockets have closed.
+  std::vector<std::unique_ptr<Connection>>
+      ended_;                          ///< Freed by `work` and `tick`, not in their sockets' calls.
+  std::set<std::uint64_t> slow_;       ///< Worth a look by the sweep.
+  std::set<std::uint64_t> unsettled_;  ///< Given something in this turn.
+  TimePoint swept_at_{};
+  bool draining_ = false;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "hub/gateway/shard.hpp"
+
+/// What clients send each other: publishes, their receipts and acknowledgements, requests and replies.
+namespace sluice::hub {
+namespace {
+
+using wire::hub::Conversation;
+using wire::hub::Reason;
+
+std::uint32_t in_ms(Duration duration) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
+}
+
+/// What a request is known by on its way: whose it is, and which of theirs.
+std::string promise_id(ConnectionRef asker, std::uint64_t number) {
+  return fmt::format("{}.{}.{}", asker.shard, asker.id, number);
+}
+
+struct PromiseId {
+  ConnectionRef asker;
+  std::uint64_t number = 0;
+};
+std::optional<PromiseId> parse_promise_id(std::string_view text) {
+  PromiseId id;
+  std::uint64_t* const parts[] = {nullptr, &id.asker.id, &id.number};
+  std::uint64_t shard = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::uint64_t& part = i == 0 ? shard : *parts[i];
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, part);
+    if (error != std::errc{}) return std::nullopt;
+    text = {rest, end};
+    if (i < 2) {
+      if (!text.starts_with('.')) return std::nullopt;
+      text.remove_prefix(1);
+    }
+  }
+  if (!text.empty() || shard > UINT16_MAX) return std::nullopt;
+  id.asker.shard = static_cast<ShardId>(shard);
+  return id;
+}
+
+}  // namespace
+
+std::optional<Duration> Shard::limited(Connection& connection, std::size_t size, Moment now) {
+  if (!settings_.rates_enabled) return std::nullopt;
+  const std::uint64_t bytes = std::min<std::uint64_t>(size, settings_.per_connection.bytes.burst);
+  const Duration wait =
+      std::max(connection.messages->wait_for(1, now.at), connection.bytes->wait_for(bytes, now.at));
+  if (wait > Duration::zero()) return wait;
+  (void)connection.messages->take(1, now.at);
+  (void)connection.bytes->take(bytes, now.at);
+  return std::nullopt;
+}
+
+void Shard::publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now) {
+  if (!connection.answered.begin(publish.seq)) {
+    return end(connection, Reason::protocol_violation, How::told,
+               "A seq that is not greater than the one before.", now);
+  }
+  const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
+    ++counts_.refused[static_cast<std::size_t>(reason)];
+    around_.observer.on_refused(connection, reason);
+    connection.answered.finish(publish.seq);
+    say(connection,
+        wire::hub::Receipt{.seq = publish.seq,
+                           .id = publish.id,
+                           .reason = reason,
+                           .message = std::move(message),
+                           .retry_after_ms = in_ms(retry_after)},
+        now);
+  };
+  const auth::Identity& identity = connection.identity;
+  if (identity.expires_at != 0 && now.wall >= identity.expires_at) {
+    return no(Reason::token_expired, "Your token has expired: send a Refresh.");
+  }
+  if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
+  if (const auto wait = limited(connection, size, now)) {
+    return no(Reason::rate_limited, "You publish faster than you may.", *wait);
+  }
+  if (settings_.memory_enabled && around_.process->over()) {
+    return no(Reason::overloaded, "The hub is out of memory for now.",
+              limits::kRetryAfterFull + std::chrono::milliseconds{around_.port.random(1'000)});
+  }
+  ++counts_.accepted;
+  const Conversation to = publish.to;
+  post(to, mail::Publish{
+               .to = to,
+               .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)}});
+}
+
+/// What a home, or another client, has to say to one of ours.
+void Shard::answer(mail::Answer mail, Moment now) {
+  Connection* const connection = live(mail.to);
+  if (connection == nullptr) return;
+  if (const auto* const receipt = std::get_if<wire::hub::Receipt>(&mail.what)) {
+    connection->answered.finish(receipt->seq);
+    const bool told_by_ack = receipt->reason == Reason::none &&
+                             receipt->level == wire::hub::Level::accepted && !receipt->duplicate;
+    if (receipt->reason != Reason::none) ++counts_.refused[static_cast<std::size_t>(receipt->reason)];
+    if (!told_by_ack) say(*connection, std::move(mail.what), now);
+  } else if (auto* const reply = std::get_if<wire::hub::Reply>(&mail.what)) {
+    // From another client it has the number of the promise, from a home the asker's own id.
+    if (const auto id = parse_promise_id(reply->request); id && connection->promises.contains(id->number)) {
+      reply->request = connection->promises.extract(id->number).mapped().id;
+      say(*connection, std::move(*reply), now);
+    }
+  } else {
+    say(*connection, std::move(mail.what), now);
+  }
+  unsettled_.insert(connection->ref.id);
+}
+
+void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
+  const auto processed = connection.receiver->on_ack(ack.seq, now.at);
+  if (!processed)
+    return end(connection, Reason::protocol_violation, How::told, processed.error().message, now);
+  for (const Receiver::Processed& done : *processed) {
+    const Topic* const topic = topics_.find(done.source);
+    if (topic == nullptr) continue;
+    const auto interest = connection.interests.find(topic->conversation());
+    if (interest == connection.interests.end()) continue;
+    post(topic->conversation(),
+         mail::Processed{.of = topic->conversation(), .up_to = interest->second->epochs.position(done.last)});
+  }
+}
+
+void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now) {
+  if (!connection.answered.begin(request.seq)) {
+    return end(connection, Reason::protocol_violation, How::told,
+               "A seq that is not greater than the one before.", now);
+  }
+  connection.answered.finish(request.seq);  // its Reply is the answer
+  const auto no = [&](Reason reason, std::string message) {
+    ++counts_.refused[static_cast<std::size_t>(reason)];
+    around_.observer.on_refused(connection, reason);
+    say(connection, wire::hub::Reply{.request = request.id, .reason = reason, .message = std::move(message)},
+        now);
+  };
+  if (!connection.identity.rights.may_ask(request.user))
+    return no(Reason::forbidden, "You may not ask this user.");
+  if (connection.promises.size() >= settings_.requests_per_connection) {
+    return no(Reason::too_many_requests, "Too many of your requests wait for their replies.");
+  }
+  if (limited(connection, size, now)) return no(Reason::rate_limited, "You ask faster than you may.");
+  const Duration asked = std::chrono::milliseconds{request.timeout_ms};
+  const Duration timeout = asked == Duration::zero() ? limits::kRequestTimeout
+                                                     : std::min<Duration>(asked, limits::kMaxRequestTimeout);
+  const std::uint64_t number = ++connection.last_promise;
+  connection.promises.emplace(
+      number, Promise{.id = std::move(request.id), .of = request.user, .deadline = now.at + timeout});
+  slow_.insert(connection.ref.id);  // the sweep looks at its deadline
+  request.id = promise_id(connection.ref, number);
+  request.timeout_ms = in_ms(timeout);
+  const Conversation home{.kind = Conversation::Kind::user, .name = request.user};
+  post(home,
+       mail::Ask{.from = connection.ref, .user = connection.identity.user, .request = std::move(request)});
+}
+
+void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {
+  Connection* const connection = live(mail.to);
+  if (connection != nullptr && connection->state == Connection::State::open) {
+    mail.delivery.sent_at = now.wall;
+    say(*connection, std::move(mail.delivery), now);
+    unsettled_.insert(connection->ref.id);
+    return;
+  }
+  if (const auto id = parse_promise_id(mail.delivery.request)) {
+    around_.port.post(id->asker.shard,
+                      mail::Answer{.to = id->asker,
+                                   .what = wire::hub::Reply{.request = std::move(mail.delivery.request),
+                                                            .reason = Reason::offline,
+                                                            .message = "The user has just left."}});
+  }
+}
+
+void Shard::reply(Connection& connection, wire::hub::Reply reply, Moment now) {
+  const auto id = parse_promise_id(reply.request);
+  if (!id || id->asker.shard >= around_.shards) {
+    return refuse(connection, {.reason = Reason::malformed, .message = "There is no such request."}, now);
+  }
+  // Whoever guesses the number of somebody else's request must not answer it.
+  around_.port.post(
+      id->asker.shard,
+      mail::ReplyFrom{.to = id->asker, .user = connection.identity.user, .reply = std::move(reply)});
+}
+
+void Shard::reply_from(mail::ReplyFrom mail, Moment now) {
+  Connection* const connection = live(mail.to);
+  const auto id = parse_promise_id(mail.reply.request);
+  if (connection == nullptr || !id) return;
+  const auto promise = connection->promises.find(id->number);
+  if (promise == connection->promises.end() || promise->second.of != mail.user)
+    return;  // too late, or a guess
+  mail.reply.request = std::move(promise->second.id);
+  connection->promises.erase(promise);
+  say(*connection, std::move(mail.reply), now);
+  unsettled_.insert(connection->ref.id);
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "hub/gateway/shard.hpp"
+
+/// Who keeps up and who does not: the sweep over slow clients, shedding when memory is short, draining.
+namespace sluice::hub {
+
+using wire::hub::Reason;
+
+void Shard::sweep(Moment now) {
+  for (auto place = connections_.begin(); place != connections_.end();) {
+    Connection& connection = *(place++)->second;  // ending one takes it off the list
+    if (connection.state == Connection::State::greeting &&
+        now.at - connection.opened >= settings_.hello_timeout) {
+      end(connection, Reason::timed_out, How::told, "No Hello came.", now);
+    }
+  }
+  const std::vector<std::uint64_t> slow(slow_.begin(), slow_.end());
+  for (const std::uint64_t id : slow) {
+    Connection* const connection = live({.shard = around_.self, .id = id});
+    if (connection == nullptr) {
+      slow_.erase(id);
+      continue;
+    }
+    if (now.at - connection->sampled_at >= limits::kPressureInterval) take_sample(*connection, now);
+    expire_promises(*connection, now);
+    settle(*connection, now);
+    Connection* const still = live({.shard = around_.self, .id = id});
+    if (still != nullptr && still->promises.empty() && still->receiver && !still->receiver->is_slow()) {
+      slow_.erase(id);
+    }
+  }
+  if (settings_.memory_enabled && around_.process->over()) shed_load(now);
+  if (draining_) drain(now);
+}
+
+void Shard::take_sample(Connection& connection, Moment now) {
+  connection.sampled_at = now.at;
+  wire::hub::PressureSample sample = connection.receiver->sample(now.at);
+  sample.at = now.wall;
+  if (connection.history.size() == limits::kPressureSamples)
+    connection.history.erase(connection.history.begin());
+  connection.history.push_back(sample);
+}
+
+void Shard::expire_promises(Connection& connection, Moment now) {
+  for (auto promise = connection.promises.begin(); promise != connection.promises.end();) {
+    if (promise->second.deadline > now.at) {
+      ++promise;
+      continue;
+    }
+    std::string id = std::move(promise->second.id);
+    promise = connection.promises.erase(promise);
+    say(connection,
+        wire::hub::Reply{
+            .request = std::move(id), .reason = Reason::timed_out, .message = "There was no reply in time."},
+        now);
+  }
+}
+
+/// Largest normal backlogs first, until the process is under its limit again.
+void Shard::shed_load(Moment now) {
+  std::vector<Connection*> heaviest;
+  for (const std::uint64_t id : slow_) {
+    Connection* const connection = live({.shard = around_.self, .id = id});
+    if (connection != nullptr && connection->receiver && connection->receiver->waiting() > Bytes{}) {
+      heaviest.push_back(connection);
+    }
+  }
+  std::ranges::sort(heaviest, std::ranges::greater{},
+                    [](const Connection* connection) { return connection->receiver->waiting(); });
+  for (Connection* const connection : heaviest) {
+    if (!around_.process->over()) return;
+    counts_.shed += connection->receiver->shed(now.at);
+  }
+}
+
+/// A few at a time, so that those who come back at once do not come all together.
+void Shard::drain(Moment now) {
+  for (std::size_t i = 0; i < limits::kDrainSlice && !connections_.empty(); ++i) {
+    end(*connections_.begin()->second, Reason::shutting_down, How::told, "The hub is shutting down.", now);
+  }
+}
+
+}  // namespace sluice::hub

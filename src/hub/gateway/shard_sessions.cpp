@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/ensure.hpp"
+#include "hub/gateway/shard.hpp"
+
+/// How a client comes and goes: Hello, Welcome, what it is told when it is refused, and its end.
+namespace sluice::hub {
+namespace {
+
+using wire::hub::Conversation;
+using wire::hub::Reason;
+
+/// WebSocket close codes that clients branch on: 1000 to 1015 are RFC 6455's, from 4000 on the reason itself.
+std::uint16_t close_code(Reason reason) {
+  switch (reason) {
+    case Reason::malformed:
+    case Reason::protocol_violation:
+      return 1002;
+    case Reason::too_large:
+      return 1009;
+    case Reason::shutting_down:
+      return 1001;
+    case Reason::overloaded:
+      return 1013;
+    default:
+      return static_cast<std::uint16_t>(4000 + static_cast<int>(reason));
+  }
+}
+
+/// Close frames carry 123 bytes (RFC 6455 §5.5). Cut between characters.
+std::string close_text(std::string text) {
+  constexpr std::size_t kMost = 123;
+  if (text.size() <= kMost) return text;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+std::uint32_t in_ms(Duration duration) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+}  // namespace
+
+void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
+  if (draining_) {
+    return end(connection, Reason::shutting_down, How::told, "The hub is shutting down.", now);
+  }
+  auto identity = around_.port.identify(hello, now.wall);
+  if (!identity) return end(connection, identity.error().reason, How::told, identity.error().message, now);
+  connection.identity = std::move(*identity);
+  const std::string& user = connection.identity.user;
+  if (hello.resume) {
+    if (auto session = around_.port.session_of(hello.resume->session_token, user)) {
+      connection.session = std::move(*session);
+    } else {
+      hello.resume.reset();  // the Welcome says that nothing is resumed
+    }
+  }
+  if (connection.session.empty()) connection.session = around_.port.new_session();
+  connection.hello = std::move(hello);
+  connection.state = Connection::State::attaching;
+  connection.receiver.emplace(
+      Receiver::Identity{.encoding = connection.encoding, .acknowledges = connection.hello.acknowledges},
+      settings_.receiver, *connection.socket,
+      std::make_shared<flow::Account>(Bytes::max(), around_.user_account(user)), books_);
+  connection.messages.emplace(settings_.per_connection.messages, now.at);
+  connection.bytes.emplace(settings_.per_connection.bytes, now.at);
+  post({.kind = Conversation::Kind::user, .name = user},
+       mail::Attach{.user = user, .connection = connection.ref, .session = connection.session});
+}
+
+void Shard::attached(mail::Attached mail, Moment now) {
+  Connection* const connection = live(mail.to);
+  if (connection == nullptr) return;
+  if (mail.refused) {
+    return end(*connection, *mail.refused, How::told, "This user has too many connections.", now);
+  }
+  connection->state = Connection::State::open;
+  const bool resumed = connection->hello.resume.has_value();
+  const std::string& user = connection->identity.user;
+  say(*connection,
+      wire::hub::Welcome{.user = user,
+                         .session = connection->session,
+                         .session_token = around_.port.session_token(user, connection->session),
+                         .epoch = around_.epoch,
+                         .resumed = resumed,
+                         .limits = {.max_message = limits::kMaxEnvelope,
+                                    .window = settings_.receiver.window,
+                                    .max_groups = static_cast<std::uint32_t>(settings_.groups_per_connection),
+                                    .messages_per_second =
+                                        static_cast<std::uint32_t>(settings_.per_connection.messages.tokens),
+                                    .bytes_per_second = Bytes{settings_.per_connection.bytes.tokens}},
+                         .heartbeat_interval_ms = in_ms(settings_.heartbeat),
+                         .previous = std::move(mail.previous)},
+      now);
+  const Conversation inbox{.kind = Conversation::Kind::user, .name = user};
+  std::optional<wire::hub::Position> inbox_after;
+  if (resumed) {
+    for (const wire::hub::PositionIn& place : connection->hello.resume->positions) {
+      if (place.conversation == inbox) inbox_after = place.position;
+    }
+  }
+  subscribe(*connection, inbox, inbox_after, false);
+  subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
+  if (resumed) {
+    for (const wire::hub::PositionIn& place : connection->hello.resume->positions) {
+      if (place.conversation.kind == Conversation::Kind::group) {
+        join(*connection, {.group = place.conversation.name, .from = place.position}, now);
+      }
+    }
+  }
+  connection->hello.resume.reset();
+  settle(*connection, now);
+}
+
+void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now) {
+  auto identity = around_.port.identify({.token = refresh.token}, now.wall);
+  if (!identity) {
+    return refuse(connection, {.reason = identity.error().reason, .message = identity.error().message}, now);
+  }
+  if (identity->user != connection.identity.user) {
+    return refuse(connection, {.reason = Reason::forbidden, .message = "The token is another user's."}, now);
+  }
+  connection.identity = std::move(*identity);
+  say(connection, wire::hub::Refreshed{.expires_at = connection.identity.expires_at}, now);
+  std::vector<Conversation> lost;
+  for (const auto& [conversation, interest] : connection.interests) {
+    const bool is_group = conversation.kind == Conversation::Kind::group;
+    if (is_group && !connection.identity.rights.may_join(conversation.name)) lost.push_back(conversation);
+  }
+  for (const Conversation& conversation : lost) {
+    unsubscribe(connection, conversation, now);
+    say(connection, wire::hub::Left{.group = conversation.name, .reason = Reason::forbidden}, now);
+  }
+}
+
+void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) {
+  if (connection.state == Connection::State::ended) return;
+  const bool counts = std::holds_alternative<wire::hub::Gap>(message);
+  std::vector<wire::hub::FromHub> messages;
+  messages.push_back(std::move(message));
+  SharedFrames frames = around_.port.encode(messages, connection.encoding);
+  if (!connection.receiver) {
+    (void)connection.socket->write(
+        frames->bytes());  // before the Hello: what a socket does not take is not worth a wait
+    return;
+  }
+  connection.receiver->say(std::move(frames), counts ? Receiver::Counts::yes : Receiver::Counts::no, now.at);
+  if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
+}
+
+void Shard::refuse(Connection& connection, wire::hub::Refusal refusal, Moment now) {
+  ++counts_.refused[static_cast<std::size_t>(refusal.reason)];
+  around_.observer.on_refused(connection, refusal.reason);
+  say(connection, std::move(refusal), now);
+}
+
+/// After anything that may have given it something or made room.
+void Shard::settle(Connection& connection, Moment now) {
+  if (connection.state == Connection::State::ended || !connection.receiver) return;
+  if (const auto seq = connection.answered.take_news()) say(connection, wire::hub::Ack{.seq = *seq}, now);
+  if (connection.receiver->owes_gaps()) tell_gaps(connection, now);
+  read_on(connection, now);
+  if (const auto reason = connection.receiver->verdict(now.at)) {
+    return end(connection, *reason, How::cut, "It does not take, or not acknowledge, what it is sent.", now);
+  }
+  if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
+  // Who does not take our answers is not asked what else there is, and who waits for many answers waits.
+  const bool pause = !connection.receiver->writable() || connection.answered.open() >= limits::kUnanswered;
+  if (pause == connection.reading_paused) return;
+  connection.reading_paused = pause;
+  pause ? connection.socket->pause_reading() : connection.socket->resume_reading();
+}
+
+void Shard::end(Connection& connection, Reason reason, How how, std::string message, Moment now) {
+  if (connection.state == Connection::State::ended) return;
+  wire::hub::Ended ended{.reason = reason, .at = now.wall, .history = std::move(connection.history)};
+  if (connection.receiver) {
+    const wire::hub::PressureSample last = connection.receiver->sample(now.at);
+    ended.waiting = last.waiting + last.unacknowledged;
+    ended.oldest_ms = last.oldest_ms;
+    ended.history.push_back(last);
+    ended.history.back().at = now.wall;
+  }
+  if (how == How::told) {
+    const bool later = reason == Reason::shutting_down || reason == Reason::overloaded;
+    const std::uint32_t retry_after_ms =
+        later ? in_ms(limits::kRetryAfterFull) + static_cast<std::uint32_t>(around_.port.random(4'000)) : 0;
+    say(connection, wire::hub::Kick{.reason = reason, .message = message, .retry_after_ms = retry_after_ms},
+        now);
+    connection.socket->close({.code = close_code(reason), .text = close_text(message)});
+  } else if (how == How::cut) {
+    connection.socket->cut();
+  }
+  ++counts_.ended[static_cast<std::size_t>(reason)];
+  around_.observer.on_ended(connection, ended, message);
+  while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
+  if (connection.state != Connection::State::greeting) {
+    post({.kind = Conversation::Kind::user, .name = connection.identity.user},
+         mail::Detach{.user = connection.identity.user,
+                      .connection = connection.ref,
+                      .session = connection.session,
+                      .ended = std::move(ended)});
+  }
+  connection.state = Connection::State::ended;
+  connection.receiver.reset();
+  slow_.erase(connection.ref.id);
+  const auto place = connections_.find(connection.ref.id);
+  ENSURE(place != connections_.end());
+  if (how == How::told) {
+    closing_.emplace(connection.ref.id, std::move(place->second));
+  } else {
+    ended_.push_back(std::move(place->second));
+  }
+  connections_.erase(place);
+}
+
+}  // namespace sluice::hub

@@ -1,0 +1,79 @@
+#include "hub/gateway/users.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hub/gateway/shard.hpp"
+
+namespace sluice::hub {
+
+using wire::hub::Reason;
+
+void Users::attach(mail::Attach mail, Moment now) {
+  forget_old(now.at);
+  auto& connections = users_[mail.user];
+  mail::Attached answer{.to = mail.connection, .session = std::move(mail.session)};
+  if (connections.size() >= limits_.connections) {
+    answer.refused = Reason::too_many_connections;
+  } else {
+    connections.push_back(mail.connection);
+    if (auto past = past_.extract(answer.session); !past.empty())
+      answer.previous = std::move(past.mapped().ended);
+  }
+  const ShardId shard = answer.to.shard;
+  port_.post(shard, std::move(answer));
+}
+
+void Users::detach(mail::Detach mail, Moment now) {
+  if (const auto user = users_.find(mail.user); user != users_.end()) {
+    std::erase(user->second, mail.connection);
+    if (user->second.empty()) users_.erase(user);
+  }
+  forget_old(now.at);
+  if (order_.size() == limits_.ended_sessions) {
+    past_.erase(order_.front().session);
+    order_.pop_front();
+  }
+  order_.push_back({.session = mail.session, .at = now.at});
+  past_.insert_or_assign(std::move(mail.session), Past{.ended = std::move(mail.ended), .at = now.at});
+}
+
+void Users::forget_old(TimePoint now) {
+  while (!order_.empty() && now - order_.front().at >= limits_.resume_window) {
+    const auto past = past_.find(order_.front().session);
+    if (past != past_.end() && past->second.at == order_.front().at) past_.erase(past);
+    order_.pop_front();
+  }
+}
+
+void Users::ask(mail::Ask mail) {
+  const auto user = users_.find(mail.request.user);
+  if (user == users_.end()) {
+    port_.post(mail.from.shard,
+               mail::Answer{.to = mail.from,
+                            .what = wire::hub::Reply{.request = std::move(mail.request.id),
+                                                     .reason = Reason::offline,
+                                                     .message = "The user is not connected."}});
+    return;
+  }
+  const ConnectionRef to = user->second.back();
+  port_.post(to.shard, mail::DeliverRequest{.to = to,
+                                            .delivery = {.from = std::move(mail.user),
+                                                         .to = {.kind = wire::hub::Conversation::Kind::user,
+                                                                .name = mail.request.user},
+                                                         .id = mail.request.id,
+                                                         .content = std::move(mail.request.content),
+                                                         .critical = true,
+                                                         .request = std::move(mail.request.id),
+                                                         .timeout_ms = mail.request.timeout_ms}});
+}
+
+void Users::kick(const mail::KickUser& mail) {
+  const auto user = users_.find(mail.user);
+  if (user == users_.end()) return;
+  for (const ConnectionRef& connection : user->second) {
+    port_.post(connection.shard, mail::CutConnection{.to = connection, .kick = mail.kick});
+  }
+}
+
+}  // namespace sluice::hub

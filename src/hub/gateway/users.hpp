@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/hub_limits.hpp"
+#include "core/time.hpp"
+#include "hub/gateway/ids.hpp"
+#include "hub/gateway/mail.hpp"
+
+namespace sluice::hub {
+
+class ShardPort;
+
+/// The users that are at home on one shard: which connections they have, and how their sessions ended.
+///
+/// Pure. One shard. Bounded by connections, and by `ended_sessions` that are remembered.
+class Users {
+ public:
+  struct Limits {
+    std::size_t connections = limits::kConnectionsPerUser;
+    Duration resume_window = limits::kResumeWindow;
+    std::size_t ended_sessions = limits::kEndedSessions;
+  };
+  Users(Limits limits, ShardPort& port) : limits_(limits), port_(port) {}
+
+  void attach(mail::Attach mail, Moment now);
+  void detach(mail::Detach mail, Moment now);
+  /// Passes a request on to the connection that came last, or refuses it.
+  void ask(mail::Ask mail);
+  void kick(const mail::KickUser& mail);
+  void set_limits(Limits limits) { limits_ = limits; }
+
+  [[nodiscard]] std::size_t online() const { return users_.size(); }
+
+ private:
+  struct Past {
+    wire::hub::Ended ended;
+    TimePoint at;
+  };
+  void forget_old(TimePoint now);
+
+  Limits limits_;
+  ShardPort& port_;
+  std::unordered_map<std::string, std::vector<ConnectionRef>> users_;
+  std::unordered_map<std::string, Past> past_;  ///< By session.
+  struct Leaver {
+    std::string session;
+    TimePoint at;
+  };
+  std::deque<Leaver> order_;
+};
+
+}  // namespace sluice::hub

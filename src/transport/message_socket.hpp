@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/time.hpp"
+
+namespace sluice::transport {
+
+enum class MessageKind : std::uint8_t { text, binary };
+
+/// What a socket tells its one owner. Calls come on its shard and never from inside a call of the owner's.
+/// The owner may not destroy the socket from inside a call.
+class MessageSocketListener {
+ public:
+  virtual ~MessageSocketListener() = default;
+  /// One whole message. The view ends with the call.
+  virtual void on_message(MessageKind kind, ByteView message) = 0;
+  /// After a `write` that took less than it was given: there is room again.
+  virtual void on_writable() = 0;
+  /// It has ended; nothing comes after this. `Errc::closed` when either side ended it in good order,
+  /// `stalled` when its pings were not answered.
+  virtual void on_closed(const Error& reason) = 0;
+};
+
+struct MessageSocketStats {
+  Bytes sent;      ///< Encoded bytes that the socket took.
+  Bytes received;  ///< Payload of messages.
+  std::uint64_t messages_received = 0;
+};
+
+/// A connection to one client that takes encoded messages and never keeps any: what it does not take stays
+/// with the owner, who decides what becomes of it.
+///
+/// One shard. Bounded: one message of the largest size on its way in, nothing on its way out but an answer to
+/// a ping.
+class MessageSocket {
+ public:
+  virtual ~MessageSocket() = default;  ///< Ends it at once, without a word to the listener.
+
+  /// Names the one listener and begins to read.
+  virtual void listen(MessageSocketListener& listener) = 0;
+
+  /// Hands bytes of encoded frames (`Frames`) to the system and returns how many it took. Never blocks. After
+  /// it took less than all `on_writable` comes once, and the next call begins with the byte that was refused.
+  /// Whoever calls gives whole frames, but for the first one, of which the system may have a part.
+  [[nodiscard]] virtual std::size_t write(ByteView frames) = 0;
+
+  /// Reads nothing until resumed, so that the pause reaches the client's TCP. Pings go on.
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+
+  struct Farewell {
+    std::uint16_t code = 1000;  ///< RFC 6455 §7.4.
+    std::string text{};         ///< At most 123 bytes of UTF-8.
+  };
+  /// Ends it in good order behind what was written: bounded in time by `limits::kLinkCloseTimeout`. Where a
+  /// frame was begun and not finished there is no such end, and it is cut. More calls change nothing.
+  virtual void close(Farewell farewell) = 0;
+  /// Ends it at once by a reset, so that what the system still holds goes with it.
+  virtual void cut() = 0;
+
+  [[nodiscard]] virtual MessageSocketStats stats() const = 0;
+  /// Numeric, without the port.
+  [[nodiscard]] virtual std::string_view remote_address() const = 0;
+};
+
+}  // namespace sluice::transport
