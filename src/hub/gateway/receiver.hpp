@@ -59,7 +59,8 @@ class Receiver {
   /// Copies of a conversation's messages; `source` is the owner's number for it.
   /// Requires source != 0.
   void deliver(std::uint64_t source, const Batch& batch, TimePoint now);
-  /// What the hub itself has to say: critical, no copy, not acknowledged but for Gaps.
+  /// What the hub itself has to say: critical, and no copy. Gaps and requests count among what is
+  /// acknowledged.
   enum class Counts : std::uint8_t { no, yes };
   void say(SharedFrames frames, Counts counts, TimePoint now);
 

@@ -80,7 +80,8 @@ void Shard::heard(ConnectionRef from, wire::hub::FromClient message, std::size_t
   if (connection == nullptr) return;
   ++counts_.received;
   const bool is_hello = std::holds_alternative<wire::hub::Hello>(message);
-  if (is_hello != (connection->state == Connection::State::greeting)) {
+  const auto expected = is_hello ? Connection::State::greeting : Connection::State::open;
+  if (connection->state != expected) {
     return end(*connection, Reason::protocol_violation, How::told,
                is_hello ? "A second Hello."
                         : "The first message of a connection is a Hello, and its Welcome is awaited.",

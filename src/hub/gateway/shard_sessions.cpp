@@ -140,7 +140,8 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
 
 void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) {
   if (connection.state == Connection::State::ended) return;
-  const bool counts = std::holds_alternative<wire::hub::Gap>(message);
+  const bool counts =
+      std::holds_alternative<wire::hub::Gap>(message) || std::holds_alternative<wire::hub::Delivery>(message);
   std::vector<wire::hub::FromHub> messages;
   messages.push_back(std::move(message));
   SharedFrames frames = around_.port.encode(messages, connection.encoding);
