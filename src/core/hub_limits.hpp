@@ -85,8 +85,15 @@ inline constexpr auto kPressureInterval = 250ms;
 
 // --- one message ----------------------------------------------------------------------------------------
 
-/// A whole envelope, encoded.
+/// A whole envelope from a client, encoded.
 inline constexpr Bytes kMaxEnvelope = 64_KiB;
+/// The same from the hub: what was Protobuf may go on as JSON, where one byte takes six at the most (\u0001),
+/// and an answer to Who names `kMaxMembersNamed` users. Six times the largest from a client, rounded up.
+inline constexpr Bytes kMaxHubEnvelope = 512_KiB;
+/// How deep JSON may nest: the schema does six levels, a later one's unknown members may do more.
+inline constexpr std::size_t kMaxJsonDepth = 16;
+/// Epochs and offsets are stored as SQLite's integers, which have a sign.
+inline constexpr std::uint64_t kMaxPosition = std::uint64_t{1} << 62;
 /// Names of users and groups, ids and keys of messages; as long as an e-mail address's local part.
 inline constexpr Bytes kMaxName = 64_B;
 /// Texts that explain: as long as a close frame's reason could be, twice.

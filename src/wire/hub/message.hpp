@@ -18,7 +18,7 @@
 namespace sluice::wire::hub {
 
 /// Why something was refused, dropped, or ended. Values are on the wire: never renumber. One that this side
-/// does not know is kept as it is; it has the name "unknown".
+/// does not know is kept as it is, from 0 to 254; it has the name "unknown".
 enum class Reason : std::uint8_t {
   none = 0,
   malformed = 1,
@@ -55,12 +55,22 @@ enum class Reason : std::uint8_t {
   connection_lost = 56,
 };
 
+/// What is read for a reason that cannot be kept: one past 254, or a name in JSON that this side does not
+/// know.
+inline constexpr Reason kUnknownReason{255};
+
 /// The enumerator's own name, for logs, metrics and people; stable.
 [[nodiscard]] std::string_view name_of(Reason reason);
 
 /// How far a message has come; each includes the ones before it.
 enum class Level : std::uint8_t { accepted = 0, stored = 1, delivered = 2 };
 [[nodiscard]] std::string_view name_of(Level level);
+
+/// What may name a user or a group, or be the id of a message: 1 to `limits::kMaxName` bytes of UTF-8 without
+/// control characters (C0, DEL, C1).
+[[nodiscard]] bool is_name(std::string_view text);
+/// The same with another bound, and it may be empty.
+[[nodiscard]] bool is_label(std::string_view text, Bytes most);
 
 /// Whose messages: one user's inbox, a group, or everyone.
 struct Conversation {
@@ -71,8 +81,8 @@ struct Conversation {
   auto operator<=>(const Conversation&) const = default;
 };
 
-/// A place in a conversation's log. Offsets go on from epoch to epoch; a hub that was killed begins a new
-/// one, since it may have numbered messages that it had not stored.
+/// A place in a conversation's log; both at most `limits::kMaxPosition`. Offsets go on from epoch to epoch; a
+/// hub that was killed begins a new one, since it may have numbered messages that it had not stored.
 struct Position {
   std::uint64_t epoch = 0;
   std::uint64_t offset = 0;
@@ -81,7 +91,7 @@ struct Position {
 };
 
 struct PositionIn {
-  Conversation conversation;
+  Conversation conversation{};
   Position position{};
 
   bool operator==(const PositionIn&) const = default;
@@ -102,7 +112,7 @@ using UnixMs = std::int64_t;
 // --- the session ---
 
 struct Resume {
-  std::string session_token;
+  std::string session_token{};
   std::vector<PositionIn> positions{};  ///< The last that was processed of each conversation.
 
   bool operator==(const Resume&) const = default;
@@ -150,9 +160,9 @@ struct Limits {
 };
 
 struct Welcome {
-  std::string user;
-  std::string session;
-  std::string session_token;
+  std::string user{};
+  std::string session{};
+  std::string session_token{};
   std::uint64_t epoch = 0;
   bool resumed = false;
   Limits limits{};
@@ -164,7 +174,7 @@ struct Welcome {
 };
 
 struct Refresh {
-  std::string token;
+  std::string token{};
   bool operator==(const Refresh&) const = default;
 };
 struct Refreshed {
@@ -208,8 +218,8 @@ struct Kick {
 
 struct Publish {
   std::uint64_t seq = 0;
-  std::string id;
-  Conversation to;
+  std::string id{};
+  Conversation to{};
   Content content{};
   Level level = Level::accepted;
   std::string key{};
@@ -220,7 +230,7 @@ struct Publish {
 
 struct Receipt {
   std::uint64_t seq = 0;
-  std::string id;
+  std::string id{};
   Level level = Level::accepted;
   Reason reason = Reason::none;
   std::string message{};
@@ -232,9 +242,9 @@ struct Receipt {
 };
 
 struct Delivery {
-  std::string from;
-  Conversation to;
-  std::string id;
+  std::string from{};
+  Conversation to{};
+  std::string id{};
   Position position{};
   UnixMs sent_at = 0;
   Content content{};
@@ -248,7 +258,7 @@ struct Delivery {
 };
 
 struct Gap {
-  Conversation conversation;
+  Conversation conversation{};
   std::uint64_t epoch = 0;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
@@ -260,32 +270,32 @@ struct Gap {
 };
 
 struct Join {
-  std::string group;
+  std::string group{};
   std::optional<Position> from{};
   bool presence = false;
 
   bool operator==(const Join&) const = default;
 };
 struct Joined {
-  std::string group;
+  std::string group{};
   Position position{};
   std::uint32_t members = 0;
 
   bool operator==(const Joined&) const = default;
 };
 struct Leave {
-  std::string group;
+  std::string group{};
   bool operator==(const Leave&) const = default;
 };
 struct Left {
-  std::string group;
+  std::string group{};
   Reason reason = Reason::none;
 
   bool operator==(const Left&) const = default;
 };
 
 struct Pull {
-  Conversation conversation;
+  Conversation conversation{};
   std::uint64_t epoch = 0;
   std::uint64_t first = 0;
   std::uint64_t last = 0;  ///< 0: as many as there are.
@@ -293,7 +303,7 @@ struct Pull {
   bool operator==(const Pull&) const = default;
 };
 struct Pulled {
-  Conversation conversation;
+  Conversation conversation{};
   Position last{};
   bool more = false;
 
@@ -301,19 +311,19 @@ struct Pulled {
 };
 
 struct Who {
-  std::string group;
+  std::string group{};
   bool operator==(const Who&) const = default;
 };
 struct Members {
-  std::string group;
+  std::string group{};
   std::vector<std::string> users{};
   bool more = false;
 
   bool operator==(const Members&) const = default;
 };
 struct Presence {
-  std::string group;
-  std::string user;
+  std::string group{};
+  std::string user{};
   bool online = false;
 
   bool operator==(const Presence&) const = default;
@@ -323,15 +333,15 @@ struct Presence {
 
 struct Request {
   std::uint64_t seq = 0;
-  std::string id;
-  std::string user;
+  std::string id{};
+  std::string user{};
   Content content{};
   std::uint32_t timeout_ms = 0;
 
   bool operator==(const Request&) const = default;
 };
 struct Reply {
-  std::string request;
+  std::string request{};
   Content content{};
   Reason reason = Reason::none;
   std::string message{};
