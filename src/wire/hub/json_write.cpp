@@ -17,9 +17,18 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
+/// RFC 8259 §7: what must be escaped, and nothing else.
+constexpr std::array<bool, 256> kEscaped = [] {
+  std::array<bool, 256> escaped{};
+  for (std::size_t c = 0; c < 0x20; ++c) escaped[c] = true;
+  escaped['"'] = escaped['\\'] = true;
+  return escaped;
+}();
+
 class Writer {
  public:
-  explicit Writer(ByteBuffer& out) : out_(out) {}
+  Writer() { out_.reserve(512); }
+  [[nodiscard]] std::string_view written() const { return out_; }
 
   void object(const Message& message) {
     const auto& descriptor = *message.GetDescriptor();
@@ -104,15 +113,13 @@ class Writer {
     put("\"");
   }
 
-  /// RFC 8259 §7: what must be escaped, and nothing else.
   void text(std::string_view text) {
     put("\"");
     std::size_t begin = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-      const char c = text[i];
-      if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+      if (!kEscaped[static_cast<unsigned char>(text[i])]) continue;
       put(text.substr(begin, i - begin));
-      escape(c);
+      escape(text[i]);
       begin = i + 1;
     }
     put(text.substr(begin));
@@ -153,19 +160,19 @@ class Writer {
     put("\"");
   }
 
-  void put(std::string_view text) {
-    const ByteView bytes = as_bytes(text);
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-  }
+  void put(std::string_view text) { out_ += text; }
 
-  ByteBuffer& out_;
+  std::string out_;
   std::string scratch_;  ///< For strings that reflection cannot refer to.
 };
 
 }  // namespace
 
 void append_json(ByteBuffer& out, const Message& message) {
-  Writer{out}.object(message);
+  Writer writer;
+  writer.object(message);
+  const ByteView bytes = as_bytes(writer.written());
+  out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 }  // namespace sluice::wire::hub

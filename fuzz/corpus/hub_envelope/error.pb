@@ -1,0 +1,1 @@
+ò)You may not join this group. *ops

@@ -1,0 +1,3 @@
+
+0
+,eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln 

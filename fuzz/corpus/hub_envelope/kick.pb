@@ -1,0 +1,1 @@
+ú 6The hub is shutting down.ü

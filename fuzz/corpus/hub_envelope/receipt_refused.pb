@@ -1,0 +1,1 @@
+²,m2 * You publish faster than you may.0

@@ -1,0 +1,2 @@
+Ú"
+r1"The user is not connected.

@@ -1,0 +1,1 @@
+r1bob"how are you?(è
