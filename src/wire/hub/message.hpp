@@ -81,8 +81,9 @@ struct Conversation {
   auto operator<=>(const Conversation&) const = default;
 };
 
-/// A place in a conversation's log; both at most `limits::kMaxPosition`. Offsets go on from epoch to epoch; a
-/// hub that was killed begins a new one, since it may have numbered messages that it had not stored.
+/// A place in a conversation's log; both at most `limits::kMaxPosition`. Offsets go on from epoch to epoch;
+/// each start of a hub begins a new one, since one that was killed may have numbered messages that it had not
+/// stored.
 struct Position {
   std::uint64_t epoch = 0;
   std::uint64_t offset = 0;
