@@ -4,15 +4,19 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include "core/hub_limits.hpp"
+#include "wire/hub/codec.hpp"
 #include "wire/hub/message.hpp"
 
-/// Any message that may be said, every field of it, for property tests.
+/// Any message that may be said, every field of it, for property tests; and what the codec makes of messages.
 namespace sluice::wire::hub::testing {
 
 inline std::string any_text(std::size_t most, const std::vector<std::string>& characters) {
@@ -253,6 +257,70 @@ inline FromHub any_from_hub(std::size_t kind) {
     default:
       return any_reply();
   }
+}
+
+// --- bytes and back ---
+
+inline constexpr Encoding kBoth[] = {Encoding::proto, Encoding::json};
+
+template <typename Message>
+ByteBuffer encoded(Encoding encoding, const Message& message) {
+  ByteBuffer out;
+  append(out, encoding, message);
+  return out;
+}
+
+inline std::string json_of(const FromHub& message) {
+  return std::string{as_text(encoded(Encoding::json, message))};
+}
+
+inline std::optional<FromClient> heard(Encoding encoding, ByteView message) {
+  auto decoded = decode_from_client(encoding, message);
+  return decoded ? std::optional{std::move(*decoded)} : std::nullopt;
+}
+inline std::optional<FromHub> heard_from_hub(Encoding encoding, ByteView message) {
+  auto decoded = decode_from_hub(encoding, message);
+  return decoded ? std::optional{std::move(*decoded)} : std::nullopt;
+}
+inline std::optional<FromClient> read(std::string_view json) {
+  return heard(Encoding::json, as_bytes(json));
+}
+
+/// What a hub would answer to this; none when it decodes.
+inline Reason answer_to(Encoding encoding, ByteView message) {
+  const auto decoded = decode_from_client(encoding, message);
+  return decoded ? Reason::none : reason_for(decoded.error());
+}
+inline Reason answer_to(std::string_view json) {
+  return answer_to(Encoding::json, as_bytes(json));
+}
+
+/// The same in both encodings, or else `kUnknownReason`.
+inline Reason answer_to(const FromClient& message) {
+  const Reason proto = answer_to(Encoding::proto, encoded(Encoding::proto, message));
+  const Reason json = answer_to(Encoding::json, encoded(Encoding::json, message));
+  return proto == json ? proto : kUnknownReason;
+}
+
+/// A small one.
+inline Publish publish() {
+  return {.seq = 1,
+          .id = "m1",
+          .to = {.kind = Conversation::Kind::group, .name = "ops"},
+          .content = {.kind = Content::Kind::text, .bytes = "hi"}};
+}
+
+/// Each kind is tried in each run.
+inline void check_each_from_client(void (*property)(const FromClient&)) {
+  EXPECT_TRUE(rc::check([&] {
+    for (std::size_t kind = 0; kind < std::variant_size_v<FromClient>; ++kind)
+      property(any_from_client(kind));
+  }));
+}
+inline void check_each_from_hub(void (*property)(const FromHub&)) {
+  EXPECT_TRUE(rc::check([&] {
+    for (std::size_t kind = 0; kind < std::variant_size_v<FromHub>; ++kind) property(any_from_hub(kind));
+  }));
 }
 
 }  // namespace sluice::wire::hub::testing

@@ -1,0 +1,319 @@
+#include <cstddef>
+#include <cstdint>
+#include <sluice/v1/envelope.pb.h>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "core/hub_limits.hpp"
+#include "wire/hub/codec.hpp"
+#include "wire/hub/testing.hpp"
+
+/// What the codec refuses, and how.
+namespace sluice::wire::hub {
+namespace {
+
+using namespace testing;
+
+Reason answer_to_envelope(const v1::Envelope& envelope) {
+  return answer_to(Encoding::proto, as_bytes(envelope.SerializeAsString()));
+}
+
+// --- bounds ---
+
+TEST(HubCodecBounds, BoundsNamesIdsAndKeys) {
+  const std::string longest(limits::kMaxName.count(), 'x');
+  const std::string too_long = longest + "x";
+  const auto with = [](auto change) {
+    Publish message = publish();
+    change(message);
+    return FromClient{message};
+  };
+  EXPECT_EQ(answer_to(with([&](Publish& m) { m.id = m.key = m.to.name = longest; })), Reason::none);
+  for (const std::string& bad : {too_long, std::string{"a\tb"}, std::string{"\xC2\x80"}}) {
+    EXPECT_EQ(answer_to(with([&](Publish& m) { m.id = bad; })), Reason::malformed);
+    EXPECT_EQ(answer_to(with([&](Publish& m) { m.key = bad; })), Reason::malformed);
+    EXPECT_EQ(answer_to(with([&](Publish& m) { m.to.name = bad; })), Reason::malformed);
+    EXPECT_EQ(answer_to(with([&](Publish& m) { m.to = {Conversation::Kind::user, bad}; })),
+              Reason::malformed);
+    for (const FromClient& message :
+         {FromClient{Hello{.user = bad}}, FromClient{Join{.group = bad}}, FromClient{Leave{.group = bad}},
+          FromClient{Who{.group = bad}}, FromClient{Reply{.request = bad}},
+          FromClient{Pull{.conversation = {Conversation::Kind::group, bad}}},
+          FromClient{Request{.seq = 1, .id = bad, .user = "u"}},
+          FromClient{Request{.seq = 1, .id = "i", .user = bad}}}) {
+      EXPECT_EQ(answer_to(message), Reason::malformed) << message.index();
+    }
+  }
+  for (const FromClient& message :
+       {with([](Publish& m) { m.id.clear(); }), with([](Publish& m) { m.to.name.clear(); }),
+        with([](Publish& m) { m.seq = 0; }), FromClient{Join{}}, FromClient{Leave{}}, FromClient{Who{}},
+        FromClient{Reply{}}, FromClient{Request{.seq = 1, .user = "u"}},
+        FromClient{Request{.seq = 1, .id = "i"}}, FromClient{Request{.id = "i", .user = "u"}}}) {
+    EXPECT_EQ(answer_to(message), Reason::malformed) << message.index();
+  }
+  EXPECT_EQ(answer_to(FromClient{Hello{}}), Reason::none);  // a token may say who it is
+}
+
+TEST(HubCodecBounds, BoundsTokensAndExplanations) {
+  const std::string token(limits::kMaxToken.count(), 't');
+  EXPECT_EQ(answer_to(FromClient{Hello{.token = token}}), Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Hello{.token = token + "t"}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Refresh{.token = token}}), Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Refresh{.token = token + "t"}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Refresh{}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Hello{.resume = Resume{.session_token = token}}}), Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Hello{.resume = Resume{.session_token = token + "t"}}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Hello{.resume = Resume{}}}), Reason::malformed);
+  const std::string agent(limits::kMaxExplanation.count(), 'a');
+  EXPECT_EQ(answer_to(FromClient{Hello{.agent = agent}}), Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Hello{.agent = agent + "a"}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Hello{.agent = "a\nforged line"}}), Reason::malformed);
+  v1::Envelope reply;
+  reply.mutable_reply()->set_request("r");
+  reply.mutable_reply()->set_reason(v1::OFFLINE);
+  reply.mutable_reply()->set_message(agent);
+  EXPECT_EQ(answer_to_envelope(reply), Reason::none);
+  reply.mutable_reply()->set_message(agent + "a");
+  EXPECT_EQ(answer_to_envelope(reply), Reason::malformed);
+}
+
+TEST(HubCodecBounds, BoundsPositions) {
+  const auto hello = [](std::size_t positions) {
+    Hello message{.resume = Resume{.session_token = "t"}};
+    message.resume->positions.assign(positions, {.conversation = {Conversation::Kind::group, "g"}});
+    return FromClient{message};
+  };
+  EXPECT_EQ(answer_to(hello(limits::kMaxPositions)), Reason::none);
+  EXPECT_EQ(answer_to(hello(limits::kMaxPositions + 1)), Reason::malformed);
+  const std::uint64_t last = limits::kMaxPosition;
+  const Conversation inbox{.kind = Conversation::Kind::user, .name = "ann"};
+  EXPECT_EQ(answer_to(FromClient{Join{.group = "g", .from = Position{last, last}}}), Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Join{.group = "g", .from = Position{last + 1, 0}}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Join{.group = "g", .from = Position{0, last + 1}}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Pull{.conversation = inbox, .epoch = last, .first = last, .last = last}}),
+            Reason::none);
+  EXPECT_EQ(answer_to(FromClient{Pull{.conversation = inbox, .epoch = last + 1}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Pull{.conversation = inbox, .first = last + 1}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Pull{.conversation = inbox, .last = UINT64_MAX}}), Reason::malformed);
+  EXPECT_EQ(answer_to(FromClient{Pull{.conversation = inbox, .first = 5, .last = 4}}), Reason::malformed);
+}
+
+TEST(HubCodecBounds, NeedsWhatGivesAMessageItsSense) {
+  EXPECT_EQ(answer_to(R"({"publish":{"seq":1,"id":"m","to":{"group":"g"}}})"), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"publish":{"seq":1,"id":"m","to":{"group":"g"},"content":{}}})"),
+            Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"publish":{"seq":1,"id":"m","content":{"text":""}}})"), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"publish":{"seq":1,"id":"m","to":{"all":false},"content":{"text":""}}})"),
+            Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"publish":{"seq":1,"id":"m","to":{"all":true},"content":{"text":""}}})"),
+            Reason::none);
+  EXPECT_EQ(answer_to(R"({"request":{"seq":1,"id":"m","user":"u"}})"), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"reply":{"request":"r"}})"), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"reply":{"request":"r","reason":"OFFLINE"}})"), Reason::none);
+  EXPECT_EQ(answer_to(R"({"pull":{}})"), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"hello":{"resume":{"sessionToken":"t","positions":[{"offset":1}]}}})"),
+            Reason::malformed);
+}
+
+TEST(HubCodecBounds, BoundsTheWholeEnvelope) {
+  for (const Encoding encoding : kBoth) {
+    Publish message = publish();
+    const std::size_t room = limits::kMaxEnvelope.count() - encoded(encoding, FromClient{message}).size();
+    message.content.bytes.append(room - 6, 'x');  // 6: lengths grow with what they tell
+    ByteBuffer largest = encoded(encoding, FromClient{message});
+    message.content.bytes.append(limits::kMaxEnvelope.count() - largest.size(), 'x');
+    largest = encoded(encoding, FromClient{message});
+    ASSERT_EQ(size_of(largest), limits::kMaxEnvelope);
+    EXPECT_EQ(answer_to(encoding, largest), Reason::none);
+    message.content.bytes += 'x';
+    EXPECT_EQ(answer_to(encoding, encoded(encoding, FromClient{message})), Reason::too_large);
+  }
+}
+
+TEST(HubCodecBounds, CanSayToOneInJsonWhateverAnotherSaidInProtobuf) {
+  Publish loudest = publish();
+  loudest.content.bytes.assign(limits::kMaxEnvelope.count() - 64, '\x01');
+  ASSERT_EQ(answer_to(Encoding::proto, encoded(Encoding::proto, FromClient{loudest})), Reason::none);
+  const std::string name(limits::kMaxName.count(), '"');
+  const Delivery delivery{.from = name,
+                          .to = {.kind = Conversation::Kind::group, .name = name},
+                          .id = name,
+                          .position = {limits::kMaxPosition, limits::kMaxPosition},
+                          .sent_at = INT64_MIN,
+                          .content = loudest.content,
+                          .key = name,
+                          .critical = true,
+                          .replayed = true,
+                          .request = name,
+                          .timeout_ms = UINT32_MAX};
+  EXPECT_EQ(heard_from_hub(Encoding::json, encoded(Encoding::json, FromHub{delivery})), FromHub{delivery});
+  const Members members{
+      .group = name, .users = std::vector<std::string>(limits::kMaxMembersNamed, name), .more = true};
+  for (const Encoding encoding : kBoth) {
+    EXPECT_EQ(heard_from_hub(encoding, encoded(encoding, FromHub{members})), FromHub{members});
+  }
+  const std::string too_much(limits::kMaxHubEnvelope.count() + 1, ' ');
+  EXPECT_EQ(decode_from_hub(Encoding::json, as_bytes(too_much)).error().code, Errc::limit_exceeded);
+}
+
+TEST(HubCodecBounds, CutsExplanationsAndHistoriesRatherThanSayWhatNobodyTakes) {
+  for (const Encoding encoding : kBoth) {
+    const std::string most(limits::kMaxExplanation.count() - 1, 'x');
+    const auto kick = heard_from_hub(encoding, encoded(encoding, FromHub{Kick{.message = most + "€€"}}));
+    ASSERT_TRUE(kick);
+    EXPECT_EQ(std::get<Kick>(*kick).message, most);
+    const auto broken = heard_from_hub(encoding, encoded(encoding, FromHub{Kick{.message = "disk \xFF"}}));
+    ASSERT_TRUE(broken);
+    EXPECT_EQ(std::get<Kick>(*broken).message, "disk ");
+    Welcome welcome{.user = "u", .session = "s", .previous = Ended{}};
+    for (UnixMs at = 0; at < static_cast<UnixMs>(limits::kPressureSamples) + 2; ++at) {
+      welcome.previous->history.push_back({.at = at});
+    }
+    const auto back = heard_from_hub(encoding, encoded(encoding, FromHub{welcome}));
+    ASSERT_TRUE(back);
+    const auto& history = std::get<Welcome>(*back).previous->history;
+    ASSERT_EQ(history.size(), limits::kPressureSamples);
+    EXPECT_EQ(history.front().at, 2);
+  }
+}
+
+TEST(HubCodecBounds, BoundsListsFromTheHubToo) {
+  v1::Envelope members;
+  members.mutable_members()->set_group("g");
+  for (std::size_t i = 0; i <= limits::kMaxMembersNamed; ++i) members.mutable_members()->add_users("u");
+  EXPECT_EQ(decode_from_hub(Encoding::proto, as_bytes(members.SerializeAsString())).error().code,
+            Errc::malformed);
+  v1::Envelope welcome;
+  welcome.mutable_welcome()->set_user("u");
+  welcome.mutable_welcome()->set_session("s");
+  for (std::size_t i = 0; i <= limits::kPressureSamples; ++i) {
+    welcome.mutable_welcome()->mutable_previous()->add_history();
+  }
+  EXPECT_EQ(decode_from_hub(Encoding::proto, as_bytes(welcome.SerializeAsString())).error().code,
+            Errc::malformed);
+}
+
+// --- hostile input ---
+
+TEST(HubCodecBounds, RefusesWhatIsNoJsonAndWhatIsOfAnotherKind) {
+  for (const std::string_view json : {"",
+                                      " ",
+                                      "null",
+                                      "1",
+                                      "\"x\"",
+                                      "[]",
+                                      "[{}]",
+                                      "{",
+                                      "{}{}",
+                                      "{} x",
+                                      "{\"ping\":{}",
+                                      "{'ping':{}}",
+                                      "{ping:{}}",
+                                      "{\"ping\":{},}",
+                                      "{\"ping\":{}}\xFF",
+                                      "{\"p\xFFing\":{}}",
+                                      "{\"ping\":1}",
+                                      "{\"ping\":[]}",
+                                      "{\"ping\":{},\"pong\":{}}",
+                                      "{\"ping\":{\"nonce\":-1}}",
+                                      "{\"ping\":{\"nonce\":1.5}}",
+                                      "{\"ping\":{\"nonce\":1e30}}",
+                                      "{\"ping\":{\"nonce\":1e999}}",
+                                      "{\"ping\":{\"nonce\":NaN}}",
+                                      "{\"ping\":{\"nonce\":18446744073709551616}}",
+                                      "{\"ping\":{\"nonce\":\"1 \"}}",
+                                      "{\"ping\":{\"nonce\":\"\"}}",
+                                      "{\"ping\":{\"nonce\":\"0x1\"}}",
+                                      "{\"ping\":{\"nonce\":true}}",
+                                      "{\"join\":{\"group\":1}}",
+                                      "{\"join\":{\"group\":\"g\",\"presence\":\"true\"}}",
+                                      "{\"join\":{\"group\":\"g\",\"from\":7}}",
+                                      "{\"hello\":{\"user\":\"\\uD800\"}}",
+                                      "{\"hello\":{\"resume\":{\"sessionToken\":\"t\",\"positions\":{}}}}",
+                                      "{\"hello\":{\"resume\":{\"sessionToken\":\"t\",\"positions\":[1]}}}",
+                                      "{\"publish\":{\"seq\":1,\"id\":\"m\",\"to\":{\"group\":\"g\",\"user\":"
+                                      "\"u\"},\"content\":{\"text\":\"\"}}}",
+                                      "// a comment\n{\"ping\":{}}"}) {
+    EXPECT_EQ(answer_to(json), Reason::malformed) << json;
+  }
+}
+
+TEST(HubCodecBounds, RefusesBombsOfNestingWithoutGoingDown) {
+  EXPECT_EQ(answer_to(std::string(1 << 20, '[')), Reason::too_large);
+  const std::size_t size = limits::kMaxEnvelope.count();
+  EXPECT_EQ(answer_to(std::string(size, '[')), Reason::malformed);
+  std::string objects;
+  while (objects.size() + 6 < size) objects += "{\"a\":";
+  EXPECT_EQ(answer_to(objects), Reason::malformed);
+  EXPECT_EQ(answer_to(R"({"later":)" + std::string(30'000, '[') + std::string(30'000, ']') + "}"),
+            Reason::malformed);
+  // As deep as may be, and one deeper.
+  const auto nested = [](std::size_t depth) {
+    return R"({"ping":{},"later":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+  };
+  EXPECT_EQ(answer_to(nested(limits::kMaxJsonDepth)), Reason::none);
+  EXPECT_EQ(answer_to(nested(limits::kMaxJsonDepth + 1)), Reason::malformed);
+  // Groups that begin and never end, which Protobuf's parser descends into.
+  EXPECT_EQ(answer_to(Encoding::proto, as_bytes(std::string(size, '\x0B'))), Reason::malformed);
+  EXPECT_EQ(answer_to(Encoding::proto, as_bytes(std::string(size, '\xDB'))), Reason::malformed);
+}
+
+TEST(HubCodecBounds, RefusesTruncatedJsonAndSurvivesTruncatedProtobuf) {
+  const FromClient message{Hello{
+      .token = "t",
+      .user = "ann",
+      .resume = Resume{.session_token = "s",
+                       .positions = {{.conversation = {Conversation::Kind::group, "g"}, .position = {1, 2}}}},
+      .acknowledges = true,
+      .agent = "a"}};
+  const ByteBuffer json = encoded(Encoding::json, message);
+  for (std::size_t size = 0; size < json.size(); ++size) {
+    EXPECT_EQ(answer_to(Encoding::json, ByteView{json}.first(size)), Reason::malformed) << size;
+  }
+  const ByteBuffer proto = encoded(Encoding::proto, message);
+  for (std::size_t size = 1; size < proto.size(); ++size) {
+    EXPECT_EQ(answer_to(Encoding::proto, ByteView{proto}.first(size)), Reason::malformed) << size;
+  }
+}
+
+TEST(HubCodecBounds, RefusesTextsThatAreNoUtf8WithoutAWordToTheLog) {
+  v1::Envelope hello;
+  hello.mutable_hello()->set_user("ann");
+  std::string message = hello.SerializeAsString();
+  message.back() = '\xFF';
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(answer_to(Encoding::proto, as_bytes(message)), Reason::malformed);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(HubCodecBounds, TakesAnyBytesForDataAndOnlyUtf8ForText) {
+  v1::Envelope envelope;
+  v1::Reply& reply = *envelope.mutable_reply();
+  reply.set_request("r");
+  reply.mutable_content()->set_data("\xFF");
+  EXPECT_EQ(answer_to_envelope(envelope), Reason::none);
+  std::string message = envelope.SerializeAsString();
+  message[message.size() - 3] = '\x12';  // the tag of `text`
+  EXPECT_EQ(answer_to(Encoding::proto, as_bytes(message)), Reason::malformed);
+}
+
+TEST(HubCodecBounds, SurvivesAnyBytes) {
+  EXPECT_TRUE(rc::check([](const std::string& bytes) {
+    for (const Encoding encoding : kBoth) {
+      if (const auto message = heard(encoding, as_bytes(bytes))) {
+        RC_ASSERT(heard(encoding, encoded(encoding, *message)) == *message);
+      }
+      if (const auto message = heard_from_hub(encoding, as_bytes(bytes))) {
+        RC_ASSERT(heard_from_hub(encoding, encoded(encoding, *message)) == *message);
+      }
+    }
+  }));
+}
+
+}  // namespace
+}  // namespace sluice::wire::hub
