@@ -134,6 +134,15 @@ TEST(HubCodec, WritesJsonThatAPersonCanRead) {
   EXPECT_EQ(json_of(Pong{}), R"({"pong":{}})");
 }
 
+TEST(HubCodec, EscapesEachCharacterThatMustBeAndNoOther) {
+  for (int c = 0; c < 0x80; ++c) {
+    const Reply reply{.request = "r", .content = {.kind = Content::Kind::text, .bytes{static_cast<char>(c)}}};
+    const std::string json = json_of(reply);
+    EXPECT_EQ(json.contains('\\'), c < 0x20 || c == '"' || c == '\\') << c;
+    EXPECT_EQ(heard_from_hub(Encoding::json, as_bytes(json)), FromHub{reply}) << c;
+  }
+}
+
 // --- what this side does not know ---
 
 TEST(HubCodec, SkipsFieldsThatItDoesNotKnow) {
