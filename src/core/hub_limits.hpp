@@ -83,6 +83,14 @@ inline constexpr auto kSweep = 50ms;
 /// How often their pressure is written down.
 inline constexpr auto kPressureInterval = 250ms;
 
+// --- sockets --------------------------------------------------------------------------------------------
+
+/// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
+/// all connections of a shard.
+inline constexpr Bytes kSocketReadBuffer = 64_KiB;
+/// Pings in a row without a word from the client at which it is taken for dead.
+inline constexpr int kMissedPings = 3;
+
 // --- one message ----------------------------------------------------------------------------------------
 
 /// A whole envelope from a client, encoded.

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -36,8 +38,8 @@ struct MessageSocketStats {
 /// A connection to one client that takes encoded messages and never keeps any: what it does not take stays
 /// with the owner, who decides what becomes of it.
 ///
-/// One shard. Bounded: one message of the largest size on its way in, nothing on its way out but an answer to
-/// a ping.
+/// One shard. Bounded: one message of the largest size and what one turn reads on its way in; on its way out
+/// nothing but an answer to a ping and, with TLS, one record (16 KiB) that is sealed already.
 class MessageSocket {
  public:
   virtual ~MessageSocket() = default;  ///< Ends it at once, without a word to the listener.
@@ -46,8 +48,9 @@ class MessageSocket {
   virtual void listen(MessageSocketListener& listener) = 0;
 
   /// Hands bytes of encoded frames (`Frames`) to the system and returns how many it took. Never blocks. After
-  /// it took less than all `on_writable` comes once, and the next call begins with the byte that was refused.
-  /// Whoever calls gives whole frames, but for the first one, of which the system may have a part.
+  /// it took less than all it takes nothing until `on_writable`, which comes once. Whoever calls gives whole
+  /// frames, and first of all the rest of one of which the system has a part. Once it closes, or has ended,
+  /// it takes nothing, and `on_writable` does not come.
   [[nodiscard]] virtual std::size_t write(ByteView frames) = 0;
 
   /// Reads nothing until resumed, so that the pause reaches the client's TCP. Pings go on.
@@ -68,5 +71,14 @@ class MessageSocket {
   /// Numeric, without the port.
   [[nodiscard]] virtual std::string_view remote_address() const = 0;
 };
+
+/// A socket that a server has accepted, and what its client asked for.
+struct AcceptedSocket {
+  std::unique_ptr<MessageSocket> socket;
+  std::string subprotocol;  ///< The chosen one; empty where the server names none.
+  std::string query;        ///< What follows the first `?` of the request, not decoded.
+};
+
+using SocketHandler = std::function<void(AcceptedSocket)>;
 
 }  // namespace sluice::transport

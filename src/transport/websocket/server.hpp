@@ -14,9 +14,11 @@
 #include "core/limits.hpp"
 #include "core/time.hpp"
 #include "transport/http.hpp"
+#include "transport/message_socket.hpp"
 #include "transport/websocket/admission.hpp"
 #include "transport/websocket/certificate.hpp"
 #include "transport/websocket/link_options.hpp"
+#include "transport/websocket/socket_options.hpp"
 #include "transport/websocket/url.hpp"
 
 namespace sluice::websocket {
@@ -42,6 +44,7 @@ enum class ServerCount : std::uint8_t {
   address_handshakes,   ///< Refused: too many from this address are.
   timed_out,            ///< TLS, header or request took too long.
   tls_failed,
+  busy,         ///< Told to come again (`SocketOptions::busy`).
   bad_request,  ///< No HTTP, too large a header, no such path, no such method, a broken upgrade.
 };
 inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::bad_request) + 1;
@@ -63,6 +66,8 @@ class Server {
 
   void on_get(std::string path, transport::HttpHandler handler);
   void on_link(std::string path, LinkOptions options, transport::LinkHandler handler);
+  /// For many clients: frames of our own (docs/wire/websocket.md) instead of Beast's stream.
+  void on_socket(std::string path, SocketOptions options, transport::SocketHandler handler);
 
   /// Begins to accept there and returns the URL without a path, with the port that the kernel chose if it was
   /// to. Errors: `address_in_use`, `permission_denied` (also: plain HTTP beyond loopback),

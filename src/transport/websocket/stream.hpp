@@ -8,8 +8,8 @@
 
 #include <boost/asio/compose.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
 /// For the room itself: the byte streams that WebSockets run on. The only header here that brings Beast.
@@ -24,13 +24,15 @@ using boost::system::error_code;
 class ByteStream {
  public:
   using Plain = beast::tcp_stream;
-  using Tls = beast::ssl_stream<beast::tcp_stream>;
+  using Tls = asio::ssl::stream<beast::tcp_stream>;
   using executor_type = Plain::executor_type;
 
   explicit ByteStream(Plain stream) : stream_(std::move(stream)) {}
   /// The context outlives the handshake; OpenSSL keeps what it needs of it.
   ByteStream(Plain stream, asio::ssl::context& context)
       : stream_(std::in_place_type<Tls>, std::move(stream), context) {}
+  /// With TLS whose handshake is done; takes it over.
+  ByteStream(Plain stream, SSL* tls) : stream_(std::in_place_type<Tls>, std::move(stream), tls) {}
 
   executor_type get_executor() { return tcp().get_executor(); }
   Plain& tcp() {

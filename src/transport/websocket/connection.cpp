@@ -1,0 +1,372 @@
+#include "transport/websocket/connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "core/ensure.hpp"
+
+namespace sluice::websocket {
+namespace {
+
+using Io = NativeStream::Io;
+using StreamState = NativeStream::State;
+
+Error lost() {
+  return {.code = Errc::link_lost, .message = "The client is gone without a word."};
+}
+
+Error closed() {
+  return {.code = Errc::closed, .message = "The connection was closed."};
+}
+
+class WebSocket final : public transport::MessageSocket {
+ public:
+  explicit WebSocket(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  WebSocket(const WebSocket&) = delete;
+  WebSocket& operator=(const WebSocket&) = delete;
+  ~WebSocket() override { connection_->abandon(); }
+
+  void listen(transport::MessageSocketListener& listener) override { connection_->listen(listener); }
+  [[nodiscard]] std::size_t write(ByteView frames) override { return connection_->write(frames); }
+  void pause_reading() override { connection_->pause_reading(); }
+  void resume_reading() override { connection_->resume_reading(); }
+  void close(Farewell farewell) override { connection_->close(std::move(farewell)); }
+  void cut() override { connection_->cut({.code = Errc::cancelled, .message = "The connection was cut."}); }
+  [[nodiscard]] transport::MessageSocketStats stats() const override { return connection_->stats(); }
+  [[nodiscard]] std::string_view remote_address() const override { return connection_->remote_address(); }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<transport::MessageSocket> make_socket(std::shared_ptr<Connection> connection) {
+  return std::make_unique<WebSocket>(std::move(connection));
+}
+
+Connection::Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch, Setup setup)
+    : stream_(std::move(stream)),
+      scratch_(std::move(scratch)),
+      setup_(std::move(setup)),
+      reader_(setup_.reader),
+      timer_(stream_.socket().get_executor()) {}
+
+void Connection::listen(transport::MessageSocketListener& listener) {
+  listener_ = &listener;
+  if (ended_) return tell_closed(*ended_);
+  start_timer(setup_.ping);
+  go_on_reading();
+}
+
+// --- in
+
+void Connection::wait_readable() {
+  const bool wanted = !paused_ || state_ != State::open;
+  if (reading_ || !wanted || state_ == State::closed) return;
+  reading_ = true;
+  auto go_on = [self = shared_from_this()](error_code error) {
+    self->reading_ = false;
+    if (!error) self->on_readable();
+  };
+  // What TLS has opened already makes no socket readable.
+  if (stream_.has_read_ahead()) {
+    boost::asio::post(timer_.get_executor(), [go_on = std::move(go_on)]() mutable { go_on({}); });
+  } else {
+    stream_.socket().async_wait(asio::socket_base::wait_read, std::move(go_on));
+  }
+}
+
+void Connection::on_readable() {
+  take_held();
+  if (state_ == State::closed || (paused_ && state_ == State::open)) return;
+  const Io got = stream_.read(*scratch_);
+  if (got.bytes > 0) {
+    unanswered_ = 0;
+    take(ByteSpan{*scratch_}.first(got.bytes));
+  }
+  if (state_ == State::closed) return;
+  switch (got.state) {
+    case StreamState::ready:
+    case StreamState::wants_read:
+      return wait_readable();
+    case StreamState::wants_write:
+      read_wants_write_ = true;
+      return wait_writable();
+    case StreamState::ended:
+    case StreamState::failed:
+      return finish(state_ == State::open ? lost() : closed(), How::quietly);
+  }
+}
+
+void Connection::go_on_reading() {
+  if (setup_.held.empty()) return wait_readable();
+  boost::asio::post(timer_.get_executor(), [self = shared_from_this()] {
+    self->take_held();
+    self->wait_readable();
+  });
+}
+
+void Connection::take_held() {
+  if (setup_.held.empty() || state_ == State::closed || (paused_ && state_ == State::open)) return;
+  ByteBuffer held = std::exchange(setup_.held, {});
+  take(held);
+}
+
+void Connection::take(ByteSpan input) {
+  while (state_ != State::closed) {
+    if (paused_ && state_ == State::open) {
+      // The buffer is for others now; what is not read yet waits here, a turn's worth at the most.
+      setup_.held.assign(input.begin(), input.end());
+      return;
+    }
+    const auto event = reader_.next(input);
+    if (!event) return refuse(event.error());
+    if (!*event) return;
+    handle(**event);
+  }
+}
+
+void Connection::handle(const FrameEvent& event) {
+  using Kind = FrameEvent::Kind;
+  if (event.kind == Kind::close) return on_close_frame(event);
+  if (state_ != State::open) return;
+  switch (event.kind) {
+    case Kind::text:
+    case Kind::binary:
+      stats_.received += size_of(event.payload);
+      ++stats_.messages_received;
+      return listener_->on_message(
+          event.kind == Kind::text ? transport::MessageKind::text : transport::MessageKind::binary,
+          event.payload);
+    case Kind::ping:
+      pong_ = to_buffer(event.payload);
+      return pay_or_wait();
+    case Kind::pong:
+    case Kind::close:
+      return;
+  }
+}
+
+void Connection::pause_reading() {
+  paused_ = true;
+}
+
+void Connection::resume_reading() {
+  if (!std::exchange(paused_, false) || listener_ == nullptr || state_ != State::open) return;
+  go_on_reading();
+}
+
+// --- out
+
+std::size_t Connection::write(ByteView frames) {
+  if (state_ != State::open || wants_room_) return 0;
+  ENSURE(begun_ <= frames.size());
+  std::size_t taken = 0;
+  while (taken < frames.size() && !wants_room_) {
+    if (!pay()) {
+      wants_room_ = true;
+      break;
+    }
+    ByteView rest = frames.subspan(taken);
+    // What is owed goes where the begun frame ends.
+    if (owes()) rest = rest.first(static_cast<std::size_t>(begun_));
+    const Io io = stream_.write(rest);
+    note_begun(frames.subspan(taken), io.bytes);
+    taken += io.bytes;
+    if (io.state != StreamState::ready) {
+      wants_room_ = taken < frames.size();
+      note_blocked(io.state);
+      break;
+    }
+  }
+  stats_.sent += Bytes{taken};
+  if (taken == frames.size() && owes()) pay();
+  return taken;
+}
+
+void Connection::note_begun(ByteView frames, std::size_t taken) {
+  if (taken == frames.size()) {
+    begun_ = 0;
+    return;
+  }
+  while (begun_ < taken) {
+    const auto size = frame_size(frames.subspan(static_cast<std::size_t>(begun_)));
+    ENSURE(size.has_value());
+    begun_ += *size;
+  }
+  begun_ -= taken;
+}
+
+void Connection::note_blocked(NativeStream::State state) {
+  if (state == StreamState::wants_write) return wait_writable();
+  // Told in a turn of its own: this may be a call of the owner's.
+  boost::asio::post(timer_.get_executor(), [self = shared_from_this()] {
+    if (self->state_ != State::closed) self->finish(lost(), How::quietly);
+  });
+}
+
+bool Connection::owes() const {
+  return !control_.empty() || pong_ || ping_ || (!goodbye_.empty() && !sent_goodbye_);
+}
+
+bool Connection::next_owed() {
+  if (!control_.empty()) return true;
+  control_sent_ = 0;
+  if (sent_goodbye_) return false;  // nothing comes after it
+  if (pong_) {
+    control_ = encode_control(Opcode::pong, *pong_);
+    pong_.reset();
+  } else if (std::exchange(ping_, false)) {
+    control_ = encode_control(Opcode::ping, {});
+  } else if (!goodbye_.empty()) {
+    control_ = std::exchange(goodbye_, {});
+    sent_goodbye_ = true;
+  }
+  return !control_.empty();
+}
+
+bool Connection::pay() {
+  while (begun_ == 0 && next_owed()) {
+    const Io io = stream_.write(ByteView{control_}.subspan(control_sent_));
+    control_sent_ += io.bytes;
+    const bool sent = control_sent_ == control_.size();
+    if (sent) control_ = ByteBuffer{};
+    if (io.state != StreamState::ready) {
+      note_blocked(io.state);
+      return false;
+    }
+  }
+  return true;
+}
+
+void Connection::pay_or_wait() {
+  if (!writing_) (void)pay();
+}
+
+void Connection::wait_writable() {
+  if (state_ == State::closed || std::exchange(writing_, true)) return;
+  stream_.socket().async_wait(asio::socket_base::wait_write, [self = shared_from_this()](error_code error) {
+    self->writing_ = false;
+    if (!error) self->on_writable();
+  });
+}
+
+void Connection::on_writable() {
+  if (state_ == State::closed) return;
+  if (std::exchange(read_wants_write_, false)) wait_readable();
+  const Io held = stream_.write({});
+  if (held.state != StreamState::ready) return note_blocked(held.state);
+  if (!pay()) return;
+  if (state_ == State::hanging_up && !owes()) return stream_.end_sending();
+  if (state_ == State::open && std::exchange(wants_room_, false)) listener_->on_writable();
+}
+
+// --- the end
+
+void Connection::start_timer(Duration after) {
+  timer_.expires_after(after);
+  timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (!error) self->on_timer();
+  });
+}
+
+void Connection::on_timer() {
+  // One that was set anew after it had run out is not over.
+  if (state_ == State::closed || timer_.expiry() > Clock::now()) return;
+  if (state_ != State::open) return finish(closed(), How::by_reset);
+  // While nothing is read no answer can be.
+  if (paused_) unanswered_ = 0;
+  if (unanswered_ >= limits::kMissedPings)
+    return finish({.code = Errc::stalled, .message = "The client does not answer pings."}, How::by_reset);
+  ++unanswered_;
+  ping_ = true;
+  pay_or_wait();
+  start_timer(setup_.ping);
+}
+
+void Connection::close(transport::MessageSocket::Farewell farewell) {
+  if (state_ != State::open) return;
+  if (begun_ > 0) {
+    return finish({.code = Errc::closed, .message = "The connection was closed within a message."},
+                  How::by_reset);
+  }
+  state_ = State::closing;
+  start_timer(setup_.close_timeout);
+  say_goodbye(farewell.code, farewell.text);
+  go_on_reading();
+}
+
+void Connection::say_goodbye(std::uint16_t code, std::string_view text) {
+  goodbye_ = encode_close(code, text);
+  pong_.reset();
+  ping_ = false;
+  pay_or_wait();
+}
+
+void Connection::on_close_frame(const FrameEvent& event) {
+  if (state_ == State::closing) return hang_up(closed());
+  if (state_ != State::open) return;
+  std::string message = "The client closed the connection";
+  if (event.close_code != close_code::kNoStatus) message += " (" + std::to_string(event.close_code) + ")";
+  if (!event.payload.empty()) message += ": " + std::string{as_text(event.payload)};
+  state_ = State::hanging_up;
+  if (begun_ == 0) say_goodbye(event.close_code, {});  // RFC 6455 §5.5.1: the same code
+  hang_up({.code = Errc::closed, .message = std::move(message)});
+}
+
+void Connection::refuse(const FrameError& error) {
+  // While it is hanging up nothing is read any more, and the reader says nothing after its first error.
+  const bool first = state_ == State::open;
+  state_ = State::hanging_up;
+  if (first && begun_ == 0) say_goodbye(error.close_code, error.text);
+  hang_up({.code = error.close_code == close_code::kTooBig ? Errc::limit_exceeded : Errc::protocol_violation,
+           .message = "The client broke the WebSocket protocol: " + std::string{error.text} + "."});
+}
+
+/// Closing a socket with unread bytes in it resets the connection, and a reset overtakes what was sent last
+/// (RFC 2525 §2.17): so this side says that it is done, and the client hangs up, within a limit of time.
+void Connection::hang_up(Error reason) {
+  if (begun_ > 0) return finish(std::move(reason), How::by_reset);
+  state_ = State::hanging_up;
+  tell_closed(std::move(reason));
+  start_timer(setup_.linger);
+  if (!owes() && !writing_) stream_.end_sending();
+  wait_readable();
+}
+
+void Connection::cut(Error reason) {
+  if (state_ != State::closed) finish(std::move(reason), How::by_reset);
+}
+
+void Connection::abandon() {
+  listener_ = nullptr;
+  if (state_ == State::open || state_ == State::closing)
+    finish({.code = Errc::cancelled, .message = "The connection was given up."}, How::by_reset);
+}
+
+void Connection::finish(Error reason, How how) {
+  state_ = State::closed;
+  timer_.cancel();
+  // What the system still holds for a client that does not read would stay there for minutes.
+  if (how == How::by_reset || writing_) {
+    stream_.reset();
+  } else {
+    stream_.close();
+  }
+  setup_.held = ByteBuffer{};
+  control_ = ByteBuffer{};
+  setup_.token.reset();
+  tell_closed(std::move(reason));
+}
+
+void Connection::tell_closed(Error reason) {
+  if (!ended_) ended_ = std::move(reason);
+  boost::asio::post(timer_.get_executor(), [self = shared_from_this()] {
+    if (auto* listener = std::exchange(self->listener_, nullptr)) listener->on_closed(*self->ended_);
+  });
+}
+
+}  // namespace sluice::websocket

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "core/hub_limits.hpp"
+#include "transport/message_socket.hpp"
+#include "transport/websocket/frame.hpp"
+#include "transport/websocket/native_stream.hpp"
+#include "transport/websocket/socket_options.hpp"
+
+/// For the room itself: WebSockets whose upgrade is done, for many clients of one server.
+namespace sluice::websocket {
+
+/// What all connections of a shard read into, one after the other.
+using ReadBuffer = std::array<std::byte, limits::kSocketReadBuffer.count()>;
+
+/// One accepted WebSocket: whole messages in, encoded frames out, pings, a close that is bounded in time.
+///
+/// One shard. Kept alive by its pending operations, each of which ends once the socket is closed. A control
+/// frame goes between frames: it waits where one was begun. Of what it owes the client there is one pong, the
+/// newest (RFC 6455 §5.5.3), one ping and one close frame.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  struct Setup {
+    FrameReaderOptions reader;
+    Duration ping;
+    Duration close_timeout;
+    Duration linger;
+    std::string remote_address;
+    ByteBuffer held{};              ///< Read and not taken yet; at first what came behind the request.
+    std::shared_ptr<void> token{};  ///< Let go when the connection has ended.
+  };
+  Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch, Setup setup);
+
+  void listen(transport::MessageSocketListener& listener);
+  [[nodiscard]] std::size_t write(ByteView frames);
+  void pause_reading();
+  void resume_reading();
+  void close(transport::MessageSocket::Farewell farewell);
+  /// At once, by a reset.
+  void cut(Error reason);
+  /// At once, without a word to the listener. One that is only waiting for the client to hang up does so.
+  void abandon();
+
+  [[nodiscard]] const transport::MessageSocketStats& stats() const { return stats_; }
+  [[nodiscard]] std::string_view remote_address() const { return setup_.remote_address; }
+
+ private:
+  enum class State : std::uint8_t {
+    open,
+    closing,     ///< The close frame goes out, and the client's is waited for.
+    hanging_up,  ///< The last close frame goes out, and then the client hangs up.
+    closed,
+  };
+
+  void wait_readable();
+  void wait_writable();
+  void on_readable();
+  void on_writable();
+  void take(ByteSpan input);
+  void go_on_reading();
+  void take_held();
+  void handle(const FrameEvent& event);
+  void on_close_frame(const FrameEvent& event);
+  void refuse(const FrameError& error);
+
+  void start_timer(Duration after);
+  void on_timer();
+
+  [[nodiscard]] bool owes() const;
+  [[nodiscard]] bool next_owed();
+  /// Sends what is owed, if no frame is begun. False: the socket takes no more.
+  bool pay();
+  void pay_or_wait();
+  void note_begun(ByteView frames, std::size_t taken);
+  void note_blocked(NativeStream::State state);
+
+  void say_goodbye(std::uint16_t code, std::string_view text);
+  void hang_up(Error reason);
+  enum class How : std::uint8_t { quietly, by_reset };
+  void finish(Error reason, How how);
+  void tell_closed(Error reason);
+
+  NativeStream stream_;
+  std::shared_ptr<ReadBuffer> scratch_;
+  Setup setup_;
+  FrameReader reader_;
+  transport::MessageSocketListener* listener_ = nullptr;
+  boost::asio::steady_timer timer_;  ///< Of the next ping; from the close on, of its end.
+  State state_ = State::open;
+  bool paused_ = false;
+  bool reading_ = false;           ///< A wait for the socket is pending.
+  bool writing_ = false;           ///< The same.
+  bool read_wants_write_ = false;  ///< TLS has to answer before it reads on.
+  bool wants_room_ = false;        ///< The owner is owed `on_writable`.
+  bool sent_goodbye_ = false;
+  std::uint8_t unanswered_ = 0;  ///< Pings since the client was last heard.
+  std::uint64_t begun_ = 0;      ///< Bytes of a frame of the owner's that are still to come.
+  ByteBuffer control_;           ///< A control frame on its way, from `control_sent_` on.
+  std::size_t control_sent_ = 0;
+  std::optional<ByteBuffer> pong_;
+  bool ping_ = false;
+  ByteBuffer goodbye_;
+  std::optional<Error> ended_;
+  transport::MessageSocketStats stats_;
+};
+
+/// The socket that a user holds.
+[[nodiscard]] std::unique_ptr<transport::MessageSocket> make_socket(std::shared_ptr<Connection> connection);
+
+}  // namespace sluice::websocket

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+
+#include "runtime/task_scope.hpp"
+#include "runtime/wake_up.hpp"
+#include "transport/websocket/connection.hpp"
+#include "transport/websocket/link.hpp"
+#include "transport/websocket/native_stream.hpp"
+#include "transport/websocket/server.hpp"
+#include "transport/websocket/upgrade.hpp"
+
+/// For the room itself: the server's inside, whose parts stand in several files.
+namespace sluice::websocket {
+
+class Deadline;
+
+class Server::Impl {
+ public:
+  Impl(asio::any_io_executor executor, ServerOptions options, std::optional<asio::ssl::context> tls,
+       std::optional<Fingerprint> fingerprint);
+
+  Result<std::string> listen(const ListenAddress& address);
+  asio::awaitable<void> stop(std::string reason);
+
+  struct LinkRoute {
+    LinkOptions options;
+    transport::LinkHandler handler;
+  };
+  struct SocketRoute {
+    SocketOptions options;
+    transport::SocketHandler handler;
+  };
+  std::map<std::string, transport::HttpHandler, std::less<>> pages_;
+  std::map<std::string, std::variant<LinkRoute, SocketRoute>, std::less<>> routes_;
+  std::array<std::uint64_t, kServerCounts> counts_{};
+
+  [[nodiscard]] const std::optional<Fingerprint>& fingerprint() const { return fingerprint_; }
+  [[nodiscard]] std::size_t connections() const { return admitted_->admission.connections(); }
+
+ private:
+  /// What the server can do with a connection that became a WebSocket.
+  using Open = std::variant<std::weak_ptr<LinkCore>, std::weak_ptr<Connection>>;
+
+  /// What outlives the server while a connection's last operation still refers to it.
+  struct Admitted {
+    Admitted(AdmissionLimits limits, const asio::any_io_executor& executor)
+        : admission(limits), changed(executor) {}
+    Admission admission;
+    std::list<Open> open;
+    runtime::WakeUp changed;  ///< A connection has ended.
+  };
+
+  /// A connection's place in the counts, from accept until its socket is closed.
+  struct Ticket {
+    Ticket(std::shared_ptr<Admitted> in, std::string from)
+        : admitted(std::move(in)), block(std::move(from)) {}
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    ~Ticket() {
+      handshake_ended();
+      if (place) admitted->open.erase(*place);
+      admitted->admission.leave(block);
+      admitted->changed.notify();
+    }
+    void handshake_ended() {
+      if (std::exchange(in_handshake, false)) admitted->admission.handshake_ended(block);
+    }
+    std::shared_ptr<Admitted> admitted;
+    std::string block;
+    std::optional<std::list<Open>::iterator> place;
+    bool in_handshake = true;
+  };
+
+  /// A connection until it is answered, or a WebSocket.
+  struct Visit {
+    NativeStream stream;
+    std::string remote;
+    std::shared_ptr<Ticket> ticket;
+    ByteBuffer behind{};  ///< What came behind the request.
+  };
+
+  void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
+  std::shared_ptr<Ticket> admit(const std::string& remote);
+  asio::awaitable<void> accept(asio::ip::tcp::acceptor& acceptor);
+  asio::awaitable<void> serve(asio::ip::tcp::socket socket, std::string remote,
+                              std::shared_ptr<Ticket> ticket);
+  asio::awaitable<bool> shake_hands(Visit& visit, const Deadline& deadline);
+  asio::awaitable<std::optional<Request>> read_request(Visit& visit, const Deadline& deadline);
+  asio::awaitable<void> answer(Visit& visit, Response response);
+  asio::awaitable<void> upgrade(Visit visit, Request request, const LinkRoute& route);
+  asio::awaitable<void> upgrade(Visit visit, Request request, const SocketRoute& route);
+  transport::HttpResponse respond(const Request& request, const std::string& remote);
+
+  runtime::TaskScope tasks_;
+  ServerLimits limits_;
+  std::optional<asio::ssl::context> tls_;
+  std::optional<Fingerprint> fingerprint_;
+  std::shared_ptr<Admitted> admitted_;
+  std::shared_ptr<ReadBuffer> scratch_ = std::make_shared<ReadBuffer>();
+  std::list<asio::ip::tcp::acceptor> acceptors_;
+};
+
+}  // namespace sluice::websocket
