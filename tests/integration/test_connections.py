@@ -20,11 +20,11 @@ def ping(port, data, address="127.0.0.1"):
 
 def ends(port):
     """Whether a new connection is ended from the other side without a byte."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        try:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             return connection.recv(1) == b""
-        except ConnectionResetError:
-            return True
+    except ConnectionResetError:  # so soon, perhaps, that it was not seen to be connected
+        return True
 
 
 def test_a_thousand_connections_at_once_each_get_their_own_bytes(crew):
