@@ -91,6 +91,63 @@ inline constexpr Bytes kSocketReadBuffer = 64_KiB;
 /// Pings in a row without a word from the client at which it is taken for dead.
 inline constexpr int kMissedPings = 3;
 
+// --- the store ------------------------------------------------------------------------------------------
+
+/// Messages that wait for their commit, those that are being committed included: sixteen commits, so half a
+/// second of a disk that takes 30 ms for each.
+inline constexpr std::size_t kStoreQueue = 16'384;
+inline constexpr Bytes kStoreQueueBytes = 16_MiB;
+/// One commit: more save little (a commit costs 4 ms for its fsync and these 8 ms of work) and everybody
+/// waits for the last (`./dev bench store`).
+inline constexpr std::size_t kCommitMessages = 1'000;
+inline constexpr Bytes kCommitBytes = 1_MiB;
+/// What a row is taken to need beside its texts: its numbers, its entries in two indexes, the cells' headers.
+inline constexpr Bytes kRowOverhead = 96_B;
+/// Rows that a commit may remove, beside two for each that it adds: 5 ms.
+inline constexpr std::size_t kRemovalSlice = 512;
+/// Positions that users have acknowledged and no commit has taken along yet; they go with the next commit, or
+/// with one of their own after the delay.
+inline constexpr std::size_t kWaitingAcknowledgements = 100'000;
+inline constexpr auto kAcknowledgementDelay = 200ms;
+/// How often it is looked for what has expired while nothing else goes on.
+inline constexpr auto kExpirySweep = 1s;
+/// After a commit that failed: the first pause, and the longest.
+inline constexpr auto kStoreRetry = 100ms;
+inline constexpr auto kMaxStoreRetry = 5s;
+/// A writer and a reader of one process wait for each other for the time of a commit; a backup for longer.
+inline constexpr auto kStoreLockWait = std::chrono::milliseconds{5'000};
+/// Pages of 4 KiB in the write-ahead log at which they are moved into the file, and at which commits wait for
+/// it: 16 MiB, in which most pages of a busy store are written many times; and four times as much.
+inline constexpr int kLogPages = 4'096;
+inline constexpr int kMaxLogPages = 16'384;
+/// What the writer's connection and each reader's may cache.
+inline constexpr Bytes kWriterCache = 16_MiB;
+inline constexpr Bytes kReaderCache = 2_MiB;
+/// The store's own bound unless told otherwise, and the least: below it its own tables would be most of it.
+inline constexpr Bytes kStoreBytes = 1024_MiB;
+inline constexpr Bytes kMinStoreBytes = 1_MiB;
+/// What the file may have above the bound: what commits add before enough has been evicted.
+inline constexpr Bytes kStoreSlack = 32_MiB;
+/// Conversations whose numbering is remembered without a message in them: 100 MB of rows.
+inline constexpr std::size_t kStoredConversations = 1'000'000;
+/// Conversations that one commit forgets at the most.
+inline constexpr std::size_t kForgetSlice = 128;
+/// Files up to this size are checked as a whole at the start (half a second), of larger ones the small
+/// tables.
+inline constexpr Bytes kCheckedStore = 256_MiB;
+/// How long a conversation's messages are kept unless told otherwise, and how much of them.
+inline constexpr auto kKeptFor = std::chrono::hours{24 * 7};
+inline constexpr std::uint64_t kKeptMessages = 10'000;
+inline constexpr Bytes kKeptBytes = 16_MiB;
+
+// --- sockets --------------------------------------------------------------------------------------------
+
+/// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
+/// all connections of a shard.
+inline constexpr Bytes kSocketReadBuffer = 64_KiB;
+/// Pings in a row without a word from the client at which it is taken for dead.
+inline constexpr int kMissedPings = 3;
+
 // --- one message ----------------------------------------------------------------------------------------
 
 /// A whole envelope from a client, encoded.

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "hub/store/store.hpp"
+
+namespace sluice::hub::store {
+
+/// Appends that wait for their commit, in the order in which they came.
+///
+/// Pure. Bounded in messages and bytes; what has been taken counts until it is `settled`.
+class AppendQueue {
+ public:
+  explicit AppendQueue(QueueLimits limits) : limits_(limits) {}
+
+  /// False: it is full, and as it was.
+  [[nodiscard]] bool push(Append append);
+  /// The first ones, as many as one commit takes (`limits::kCommitMessages`, `kCommitBytes`; at least one).
+  [[nodiscard]] std::vector<Append> take();
+  /// What was taken has its outcome.
+  void settled(const std::vector<Append>& taken);
+
+  [[nodiscard]] bool empty() const { return waiting_.empty(); }
+  /// Messages without an outcome.
+  [[nodiscard]] std::size_t unsettled() const { return messages_; }
+
+ private:
+  QueueLimits limits_;
+  std::deque<Append> waiting_;
+  std::size_t messages_ = 0;
+  Bytes bytes_{};
+};
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <utility>
+
+#include "core/hub_limits.hpp"
+#include "hub/store/log_writer.hpp"
+#include "hub/store/row.hpp"
+
+/// The half of LogWriter that removes: what was acknowledged, what is over a conversation's bounds, what has
+/// expired, and what the store as a whole has no room for.
+namespace sluice::hub::store {
+namespace {
+
+constexpr std::size_t kFewRows = 64;   // are looked at before the first of them is removed
+constexpr std::size_t kFirstLook = 4;  // a conversation at its bound removes about as many as it gets
+
+std::int64_t few(std::size_t budget) {
+  return static_cast<std::int64_t>(std::min(budget, kFewRows));
+}
+
+}  // namespace
+
+Result<bool> LogWriter::has_work(UnixMs now) {
+  const auto expired = on_.any_expired.first(now);
+  on_.any_expired.reset();
+  if (!expired || *expired) return expired;
+  const auto owing = on_.find_owing.first(std::int64_t{0});
+  on_.find_owing.reset();
+  if (!owing || *owing) return owing;
+  const auto bytes = used();
+  if (!bytes) return fail(bytes.error());
+  return *bytes > options_.bound || conversations_ > options_.conversations;
+}
+
+Status LogWriter::remove_what_must_go(Work& work) {
+  for (const auto step : {&LogWriter::trim_touched, &LogWriter::expire, &LogWriter::evict,
+                          &LogWriter::trim_owing, &LogWriter::forget}) {
+    if (auto done = (this->*step)(work); !done) return done;
+  }
+  work.applied.more = work.applied.more || work.budget == 0;
+  return {};
+}
+
+Status LogWriter::trim_touched(Work& work) {
+  for (auto& [id, row] : work.rows) {
+    if (auto trimmed = trim(row, work); !trimmed) return trimmed;
+  }
+  return {};
+}
+
+/// The oldest rows of a conversation, while they are acknowledged or too many.
+Status LogWriter::trim(Row& row, Work& work) {
+  const Retention retention = options_.retention(row.conversation);
+  const auto is_over = [&] { return row.count > retention.count || row.bytes > retention.bytes.count(); };
+  bool owes = row.owes || is_over();
+  for (std::size_t look = kFirstLook; owes && work.budget > 0; look *= 2) {
+    const auto oldest = collect(on_.oldest_of, on_.oldest_of.first(row.id, few(std::min(look, work.budget))));
+    if (!oldest) return fail(oldest.error());
+    owes = !oldest->empty();
+    for (const Old& old : *oldest) {
+      const bool acknowledged = old.position <= row.seen;
+      owes = acknowledged || is_over();
+      if (!owes) break;
+      auto removed = remove(old, acknowledged ? Removal::acknowledged : Removal::trimmed, work);
+      if (!removed) return removed;
+    }
+  }
+  if (owes != row.owes) row.changed = true;
+  row.owes = owes;
+  return {};
+}
+
+/// Conversations that an earlier transaction has left unfinished.
+Status LogWriter::trim_owing(Work& work) {
+  std::int64_t last = 0;
+  while (work.budget > 0) {
+    const auto found = on_.find_owing.first(last);
+    if (!found) return fail(found.error());
+    if (!*found) return {};
+    last = on_.find_owing.integer(0);
+    on_.find_owing.reset();
+    const auto row = row_by_id(last, work);
+    if (!row) return fail(row.error());
+    if (auto trimmed = trim(**row, work); !trimmed) return trimmed;
+  }
+  return {};
+}
+
+Status LogWriter::expire(Work& work) {
+  while (work.budget > 0) {
+    const auto expired = collect(on_.expired, on_.expired.first(work.now, few(work.budget)));
+    if (!expired) return fail(expired.error());
+    if (expired->empty()) return {};
+    for (const Old& old : *expired) {
+      if (auto removed = remove(old, Removal::expired, work); !removed) return removed;
+    }
+  }
+  return {};
+}
+
+Status LogWriter::evict(Work& work) {
+  while (work.budget > 0) {
+    const auto bytes = used();
+    if (!bytes) return fail(bytes.error());
+    if (*bytes <= options_.bound) return {};
+    const auto oldest = collect(on_.oldest, on_.oldest.first(few(work.budget)));
+    if (!oldest) return fail(oldest.error());
+    if (oldest->empty()) return {};
+    for (const Old& old : *oldest) {
+      if (auto removed = remove(old, Removal::evicted, work); !removed) return removed;
+    }
+  }
+  return {};
+}
+
+/// Empty conversations that nobody has used for longest. Whoever begins one of that name again goes on behind
+/// the floor, so that no position is ever given out twice.
+Status LogWriter::forget(Work& work) {
+  std::size_t left = conversations_ + work.new_conversations;
+  for (std::size_t i = 0; left > options_.conversations; ++i, --left) {
+    const auto found = on_.oldest_empty.first();
+    if (!found) return fail(found.error());
+    if (!*found) return {};
+    if (i == limits::kForgetSlice) {
+      on_.oldest_empty.reset();
+      work.applied.more = true;
+      return {};
+    }
+    const std::int64_t id = on_.oldest_empty.integer(0);
+    const std::int64_t head = on_.oldest_empty.integer(1);
+    on_.oldest_empty.reset();
+    if (work.rows.contains(id)) return {};  // in use at this moment
+    if (auto raised = on_.raise_floor.run(head); !raised) return raised;
+    if (auto forgotten = on_.forget.run(id); !forgotten) return forgotten;
+    ++work.applied.forgotten;
+  }
+  return {};
+}
+
+Status LogWriter::remove(const Old& old, Removal why, Work& work) {
+  const auto found = row_by_id(old.conversation, work);
+  if (!found) return fail(found.error());
+  Row& row = **found;
+  if (row.count == 0 || row.bytes < old.size)
+    return fail(Errc::malformed, "a conversation holds more than it counts");
+  if (auto removed = on_.remove.run(old.seq); !removed) return removed;
+  --row.count;
+  row.bytes -= old.size;
+  row.changed = true;
+  --work.budget;
+  ++work.applied.removed_rows;
+  ++work.applied.removed.at(static_cast<std::size_t>(row.conversation.kind))
+        .at(static_cast<std::size_t>(why));
+  return {};
+}
+
+/// All rows of a statement that yields few.
+Result<std::vector<LogWriter::Old>> LogWriter::collect(sqlite::Statement& statement, Result<bool> row) {
+  std::vector<Old> rows;
+  while (row && *row) {
+    rows.push_back({.seq = statement.integer(0),
+                    .conversation = statement.integer(1),
+                    .size = static_cast<std::uint64_t>(statement.integer(2)),
+                    .position = as_position(statement.integer(3), statement.integer(4))});
+    row = statement.next();
+  }
+  if (!row) return fail(std::move(row.error()));
+  return rows;
+}
+
+/// Pages that hold something; free ones are used again before the file grows.
+Result<Bytes> LogWriter::used() {
+  const auto pages = on_.pages.first();
+  if (!pages) return fail(pages.error());
+  const std::int64_t all = on_.pages.integer(0);
+  on_.pages.reset();
+  const auto free_pages = on_.free_pages.first();
+  if (!free_pages) return fail(free_pages.error());
+  const std::int64_t unused = on_.free_pages.integer(0);
+  on_.free_pages.reset();
+  return Bytes{static_cast<std::uint64_t>(all - unused) * 4096};
+}
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,200 @@
+#include "hub/store/log_writer.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "core/hub_limits.hpp"
+#include "hub/store/preparing.hpp"
+#include "hub/store/row.hpp"
+
+namespace sluice::hub::store {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+
+std::uint64_t stored_size(const wire::hub::Delivery& message) {
+  return limits::kRowOverhead.count() + message.from.size() + message.id.size() + message.key.size() +
+         message.content.bytes.size();
+}
+
+std::int64_t goes_at(const Append& append, const Retention& retention) {
+  const UnixMs by_age = append.message->sent_at + retention.age.count();
+  return append.expires_at == 0 ? by_age : std::min(by_age, append.expires_at);
+}
+
+}  // namespace
+
+Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions options) {
+  sqlite::Preparing make{database};
+  const std::string row =
+      "SELECT id, kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, bytes, owes "
+      "FROM conversation ";
+  const std::string old = "SELECT seq, conversation, size, epoch, offset FROM message ";
+  Statements statements{
+      .begin = make("BEGIN IMMEDIATE"),
+      .commit = make("COMMIT"),
+      .rollback = make("ROLLBACK"),
+      .find_row = make(row + "WHERE kind = ? AND name = ?"),
+      .find_row_by_id = make(row + "WHERE id = ?"),
+      .insert_row = make(
+          "INSERT INTO conversation (kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, "
+          "bytes, touched, owes) VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, 0) RETURNING id"),
+      .update_row =
+          make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
+               "count = ?, bytes = ?, touched = ?, owes = ? WHERE id = ?"),
+      .find_owing = make("SELECT id FROM conversation WHERE owes = 1 AND id > ? ORDER BY id LIMIT 1"),
+      .insert =
+          make("INSERT INTO message (conversation, epoch, offset, goes_at, size, sent_at, expires_at, flags, "
+               "sender, id, key, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      .remove = make("DELETE FROM message WHERE seq = ?"),
+      .oldest_of = make(old + "WHERE conversation = ? ORDER BY epoch, offset LIMIT ?"),
+      .oldest = make(old + "ORDER BY seq LIMIT ?"),
+      .expired = make(old + "WHERE goes_at <= ? ORDER BY goes_at LIMIT ?"),
+      .any_expired = make("SELECT 1 FROM message WHERE goes_at <= ? LIMIT 1"),
+      .pages = make("PRAGMA page_count"),
+      .free_pages = make("PRAGMA freelist_count"),
+      .raise_floor = make("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'"),
+      .oldest_empty =
+          make("SELECT id, head_offset FROM conversation WHERE count = 0 ORDER BY touched LIMIT 1"),
+      .forget = make("DELETE FROM conversation WHERE id = ?"),
+  };
+  if (make.error()) return fail(std::move(*make.error()));
+  const auto conversations = database.figure("SELECT count(*) FROM conversation");
+  if (!conversations) return fail(conversations.error());
+  return LogWriter{std::move(options), std::move(statements), static_cast<std::size_t>(*conversations)};
+}
+
+LogWriter::LogWriter(LogWriterOptions options, Statements statements, std::size_t conversations)
+    : options_(std::move(options)), on_(std::move(statements)), conversations_(conversations) {}
+
+Result<Applied> LogWriter::apply(const Batch& batch, UnixMs now) {
+  if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
+  Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size()};
+  auto done = carry_out(batch, work);
+  if (done) done = on_.commit.run();
+  if (!done) {
+    std::ignore = on_.rollback.run();  // some errors have ended the transaction already
+    return fail(std::move(done.error()));
+  }
+  conversations_ += work.new_conversations;
+  conversations_ -= work.applied.forgotten;
+  return std::move(work.applied);
+}
+
+Status LogWriter::probe() {
+  return on_.raise_floor.run(std::int64_t{0});
+}
+
+Status LogWriter::carry_out(const Batch& batch, Work& work) {
+  for (std::size_t i = 0; i < batch.appends.size(); ++i) {
+    if (auto appended = append(batch.appends[i], i, work); !appended) return appended;
+  }
+  for (const auto& mark : batch.acknowledged) {
+    if (auto marked = acknowledge(mark, work); !marked) return marked;
+  }
+  if (auto removed = remove_what_must_go(work); !removed) return removed;
+  return write_rows(work);
+}
+
+Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
+  const wire::hub::Delivery& message = *append.message;
+  const auto made = made_row_of(message.to, work);
+  if (!made) return fail(made.error());
+  Row& row = **made;
+  const Position at = message.position;
+  if (at.epoch < row.head.epoch || at.offset <= row.head.offset || at.epoch > limits::kMaxPosition ||
+      at.offset > limits::kMaxPosition) {
+    work.applied.misplaced.push_back(index);
+    return {};
+  }
+  const std::uint64_t size = stored_size(message);
+  const std::int64_t flags = (message.critical ? kCriticalFlag : 0) |
+                             (message.content.kind == wire::hub::Content::Kind::text ? kTextFlag : 0);
+  auto inserted = on_.insert.run(
+      row.id, as_integer(at.epoch), as_integer(at.offset), goes_at(append, options_.retention(message.to)),
+      as_integer(size), message.sent_at, append.expires_at, flags, std::string_view{message.from},
+      std::string_view{message.id}, std::string_view{message.key}, std::string_view{message.content.bytes});
+  if (!inserted) return inserted;
+  row.head = at;
+  ++row.count;
+  row.bytes += size;
+  row.owes = row.owes || at <= row.seen;
+  row.changed = true;
+  return {};
+}
+
+/// What has never stored anything has nothing to acknowledge.
+Status LogWriter::acknowledge(const wire::hub::PositionIn& mark, Work& work) {
+  const auto found = row_of(mark.conversation, work);
+  if (!found) return fail(found.error());
+  Row* const row = *found;
+  if (row == nullptr || mark.position <= row->seen) return {};
+  row->seen = mark.position;
+  row->owes = true;
+  row->changed = true;
+  ++work.applied.acknowledgements;
+  return {};
+}
+
+/// Null: there is none.
+Result<LogWriter::Row*> LogWriter::row_of(const Conversation& conversation, Work& work) {
+  if (const auto known = work.ids.find(conversation); known != work.ids.end())
+    return &work.rows.at(known->second);
+  const auto found = on_.find_row.first(as_integer(conversation.kind), std::string_view{conversation.name});
+  if (!found) return fail(found.error());
+  return *found ? keep(on_.find_row, work) : nullptr;
+}
+
+Result<LogWriter::Row*> LogWriter::made_row_of(const Conversation& conversation, Work& work) {
+  auto known = row_of(conversation, work);
+  if (!known || *known != nullptr) return known;
+  const auto made =
+      on_.insert_row.first(as_integer(conversation.kind), std::string_view{conversation.name}, work.now);
+  if (!made) return fail(made.error());
+  const std::int64_t id = on_.insert_row.integer(0);
+  on_.insert_row.reset();
+  ++work.new_conversations;
+  work.ids.emplace(conversation, id);
+  return &work.rows.emplace(id, Row{.id = id, .conversation = conversation}).first->second;
+}
+
+Result<LogWriter::Row*> LogWriter::row_by_id(std::int64_t id, Work& work) {
+  if (const auto known = work.rows.find(id); known != work.rows.end()) return &known->second;
+  const auto found = on_.find_row_by_id.first(id);
+  if (!found) return fail(found.error());
+  if (!*found) return fail(Errc::malformed, "a message belongs to no conversation");
+  return keep(on_.find_row_by_id, work);
+}
+
+/// The row that the statement stands on, as one of this transaction's.
+LogWriter::Row* LogWriter::keep(Statement& from, Work& work) {
+  Row row{.id = from.integer(0),
+          .conversation = {.kind = static_cast<Conversation::Kind>(from.integer(1)),
+                           .name = std::string{from.text(2)}},
+          .head = as_position(from.integer(3), from.integer(4)),
+          .seen = as_position(from.integer(5), from.integer(6)),
+          .count = static_cast<std::uint64_t>(from.integer(7)),
+          .bytes = static_cast<std::uint64_t>(from.integer(8)),
+          .owes = from.integer(9) != 0};
+  from.reset();
+  work.ids.emplace(row.conversation, row.id);
+  return &work.rows.emplace(row.id, std::move(row)).first->second;
+}
+
+Status LogWriter::write_rows(Work& work) {
+  for (const auto& [id, row] : work.rows) {
+    if (!row.changed) continue;
+    auto written =
+        on_.update_row.run(as_integer(row.head.epoch), as_integer(row.head.offset),
+                           as_integer(row.seen.epoch), as_integer(row.seen.offset), as_integer(row.count),
+                           as_integer(row.bytes), work.now, std::int64_t{row.owes}, id);
+    if (!written) return written;
+  }
+  return {};
+}
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "hub/store/message.hpp"
+#include "hub/store/sqlite.hpp"
+
+namespace sluice::hub::store {
+
+/// What goes into one transaction.
+struct Batch {
+  std::vector<Append> appends{};
+  std::vector<wire::hub::PositionIn> acknowledged{};
+
+  [[nodiscard]] bool empty() const { return appends.empty() && acknowledged.empty(); }
+};
+
+/// What a transaction has done.
+struct Applied {
+  std::vector<std::size_t>
+      misplaced{};  ///< Of the appends: not behind their conversation's head, not stored.
+  std::uint64_t acknowledgements = 0;
+  Removed removed{};
+  std::uint64_t removed_rows = 0;
+  std::uint64_t forgotten = 0;
+  bool more = false;  ///< There is more to remove than one transaction may: apply an empty batch soon.
+};
+
+struct LogWriterOptions {
+  RetentionOf retention;
+  Bytes bound;
+  std::size_t conversations;
+};
+
+/// Carries batches out on the database: stores, marks what was acknowledged, removes what may or must go.
+///
+/// One thread, which waits for the disk here. All or nothing: after an error the database is as it was.
+/// A removal is a slice (`limits::kRemovalSlice`) of each transaction, so none takes long; what a slice
+/// leaves over is remembered in the database, also beyond a crash.
+class LogWriter {
+ public:
+  [[nodiscard]] static Result<LogWriter> prepare(sqlite::Database& database, LogWriterOptions options);
+
+  /// `now`: the wall clock's, for what has expired. Errors: `limit_exceeded` (disk or bound full), `io` and
+  /// the others of `sqlite::Database`.
+  [[nodiscard]] Result<Applied> apply(const Batch& batch, UnixMs now);
+  /// Whether an empty batch would do anything.
+  [[nodiscard]] Result<bool> has_work(UnixMs now);
+  /// Writes and syncs one page, to see whether the disk takes it.
+  [[nodiscard]] Status probe();
+
+ private:
+  struct Row {
+    std::int64_t id = 0;
+    Conversation conversation;
+    Position head{};
+    Position seen{};
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    bool owes = false;
+    bool changed = false;
+  };
+  /// What a transaction has looked at; a row's place does not move.
+  struct Work {
+    UnixMs now = 0;
+    std::map<Conversation, std::int64_t> ids{};
+    std::unordered_map<std::int64_t, Row> rows{};
+    std::size_t budget = 0;  ///< Rows that may still be removed.
+    std::size_t new_conversations = 0;
+    Applied applied{};
+  };
+  struct Old {
+    std::int64_t seq;
+    std::int64_t conversation;
+    std::uint64_t size;
+    Position position;
+  };
+  struct Statements {
+    sqlite::Statement begin, commit, rollback;
+    sqlite::Statement find_row, find_row_by_id, insert_row, update_row, find_owing;
+    sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
+    sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
+  };
+
+  LogWriter(LogWriterOptions options, Statements statements, std::size_t conversations);
+
+  [[nodiscard]] Status carry_out(const Batch& batch, Work& work);
+  [[nodiscard]] Result<Row*> row_of(const Conversation& conversation, Work& work);
+  [[nodiscard]] Result<Row*> made_row_of(const Conversation& conversation, Work& work);
+  [[nodiscard]] Result<Row*> row_by_id(std::int64_t id, Work& work);
+  static Row* keep(sqlite::Statement& from, Work& work);
+  [[nodiscard]] Status append(const Append& append, std::size_t index, Work& work);
+  [[nodiscard]] Status acknowledge(const wire::hub::PositionIn& mark, Work& work);
+  [[nodiscard]] Status remove_what_must_go(Work& work);
+  [[nodiscard]] Status trim(Row& row, Work& work);
+  [[nodiscard]] Status trim_touched(Work& work);
+  [[nodiscard]] Status trim_owing(Work& work);
+  [[nodiscard]] Status expire(Work& work);
+  [[nodiscard]] Status evict(Work& work);
+  [[nodiscard]] Status forget(Work& work);
+  [[nodiscard]] Status remove(const Old& old, Removal why, Work& work);
+  static Result<std::vector<Old>> collect(sqlite::Statement& statement, Result<bool> row);
+  [[nodiscard]] Status write_rows(Work& work);
+  [[nodiscard]] Result<Bytes> used();
+
+  LogWriterOptions options_;
+  Statements on_;
+  std::size_t conversations_;
+};
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,320 @@
+#include "hub/store/log_writer.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "core/hub_limits.hpp"
+#include "hub/store/acknowledgements.hpp"
+#include "hub/store/folder.hpp"
+#include "hub/store/reader.hpp"
+#include "hub/store/schema.hpp"
+#include "hub/store/testing.hpp"
+
+namespace sluice::hub::store {
+namespace {
+
+using namespace literals;
+
+constexpr Retention kRetention{.age = std::chrono::milliseconds{200}, .count = 12, .bytes = 3_KiB};
+
+/// A database in memory, so to speak, and both ends of it, without threads.
+class Bench {
+ public:
+  explicit Bench(Retention retention = kRetention)
+      : retention_(retention), folder_(Folder::hold(std::string{kInMemory}).value()) {
+    open();
+  }
+
+  void open() {
+    reader_.reset();
+    writer_.reset();
+    opened_.reset();
+    opened_.emplace(open_database(folder_, 64_MiB).value());
+    writer_.emplace(LogWriter::prepare(opened_->database,
+                                       {.retention = [this](const Conversation&) { return retention_; },
+                                        .bound = 64_MiB,
+                                        .conversations = 1'000})
+                        .value());
+    reader_.emplace(
+        Reader::open(
+            {.database = folder_.database(), .epoch = opened_->epoch, .acknowledgements = acknowledgements_})
+            .value());
+  }
+  LogWriter& writer() { return *writer_; }
+  Reader& reader() { return *reader_; }
+  [[nodiscard]] std::uint64_t epoch() const { return opened_->epoch; }
+  /// The file takes no page more.
+  void fill() { ASSERT_TRUE(opened_->database.execute("PRAGMA max_page_count = 1")); }
+  void make_room() { ASSERT_TRUE(opened_->database.execute("PRAGMA max_page_count = 10000")); }
+
+ private:
+  Retention retention_;
+  Folder folder_;
+  Acknowledgements acknowledgements_;
+  std::optional<OpenedDatabase> opened_;
+  std::optional<LogWriter> writer_;
+  std::optional<Reader> reader_;
+};
+
+/// What a conversation must hold, kept in the plainest way.
+struct ModelLog {
+  struct Entry {
+    StoredMessage message;
+    UnixMs goes_at;
+    std::uint64_t size;
+  };
+  std::deque<Entry> entries{};
+  Position head{};
+  Position seen{};
+
+  void trim(Removed& removed, std::size_t kind) {
+    for (;;) {
+      std::uint64_t bytes = 0;
+      for (const Entry& entry : entries) bytes += entry.size;
+      if (entries.empty()) return;
+      const bool acknowledged = entries.front().message.delivery.position <= seen;
+      if (!acknowledged && entries.size() <= kRetention.count && bytes <= kRetention.bytes.count()) return;
+      ++removed[kind][static_cast<std::size_t>(acknowledged ? Removal::acknowledged : Removal::trimmed)];
+      entries.pop_front();
+    }
+  }
+  void expire(UnixMs now, Removed& removed, std::size_t kind) {
+    removed[kind][static_cast<std::size_t>(Removal::expired)] +=
+        std::erase_if(entries, [&](const Entry& entry) { return entry.goes_at <= now; });
+  }
+};
+
+/// Random batches for a few conversations, and a model that does the same; both must tell the same at any
+/// time.
+class Simulation {
+ public:
+  explicit Simulation(unsigned seed) : dice_(seed) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      if (roll(40) == 0) {
+        bench_.open();
+      } else {
+        write();
+      }
+      read();
+    }
+    EXPECT_EQ(sum(), stored_ - total_removed());
+    EXPECT_GT(total_removed(), 0U);
+  }
+
+ private:
+  std::uint64_t roll(std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>{0, bound - 1}(dice_);
+  }
+
+  Conversation any() {
+    return {.kind = static_cast<Conversation::Kind>(roll(3)),
+            .name = std::string(1, static_cast<char>('a' + roll(3)))};
+  }
+
+  Append random_append() {
+    const Conversation to = any();
+    ModelLog& log = logs_[to];
+    wire::hub::Delivery message{
+        .from = std::string(roll(10), 's'),
+        .to = to,
+        .id = "id" + std::to_string(roll(1'000)),
+        .position = {.epoch = bench_.epoch(), .offset = log.head.offset + 1 + roll(3)},
+        .sent_at = now_ - static_cast<UnixMs>(roll(20)),
+        .content = {.kind = static_cast<wire::hub::Content::Kind>(roll(2)),
+                    .bytes = std::string(roll(600), 'c')},
+        .key = std::string(roll(4), 'k'),
+        .critical = roll(2) == 0};
+    const UnixMs expires_at = roll(3) == 0 ? now_ + static_cast<UnixMs>(roll(100)) : 0;
+    if (roll(20) == 0 && log.head.offset > 0) message.position.offset = log.head.offset;  // not behind it
+    return {.message = std::make_shared<wire::hub::Delivery>(std::move(message)), .expires_at = expires_at};
+  }
+
+  void expect_append(const Append& append, std::size_t index, std::vector<std::size_t>& misplaced) {
+    ModelLog& log = logs_[append.message->to];
+    if (append.message->position.offset <= log.head.offset) return misplaced.push_back(index);
+    const auto& message = *append.message;
+    const UnixMs by_age = message.sent_at + kRetention.age.count();
+    log.head = message.position;
+    log.entries.push_back({.message = {.delivery = message, .expires_at = append.expires_at},
+                           .goes_at = append.expires_at == 0 ? by_age : std::min(by_age, append.expires_at),
+                           .size = limits::kRowOverhead.count() + message.from.size() + message.id.size() +
+                                   message.key.size() + message.content.bytes.size()});
+    ++stored_;
+  }
+
+  void write() {
+    now_ += static_cast<UnixMs>(roll(30));
+    Batch batch;
+    std::vector<std::size_t> misplaced;
+    for (std::uint64_t count = roll(12); count > 0; --count) {
+      batch.appends.push_back(random_append());
+      expect_append(batch.appends.back(), batch.appends.size() - 1, misplaced);
+    }
+    for (std::uint64_t count = roll(3); count > 0; --count) {
+      const Conversation inbox{.kind = Conversation::Kind::user, .name = any().name};
+      ModelLog& log = logs_[inbox];
+      if (log.head.offset == 0) continue;
+      const Position mark{.epoch = log.head.epoch, .offset = log.head.offset - roll(log.head.offset)};
+      batch.acknowledged.push_back({.conversation = inbox, .position = mark});
+      log.seen = std::max(log.seen, mark);
+    }
+    apply(batch, misplaced);
+  }
+
+  void apply(const Batch& batch, const std::vector<std::size_t>& misplaced) {
+    Removed removed{};
+    for (auto& [name, log] : logs_) {
+      const auto kind = static_cast<std::size_t>(name.kind);
+      log.trim(removed, kind);
+      log.expire(now_, removed, kind);
+    }
+    const auto applied = bench_.writer().apply(batch, now_);
+    ASSERT_TRUE(applied) << describe(applied.error());
+    EXPECT_EQ(applied->misplaced, misplaced);
+    EXPECT_EQ(applied->removed, removed);
+    EXPECT_FALSE(applied->more);
+    EXPECT_FALSE(bench_.writer().has_work(now_).value());
+    for (std::size_t kind = 0; kind < kConversationKinds; ++kind) {
+      for (std::size_t why = 0; why < kRemovals; ++why) removed_[kind][why] += removed[kind][why];
+    }
+  }
+
+  void read() {
+    const Conversation of = any();
+    const ModelLog& log = logs_[of];
+    Reader& reader = bench_.reader();
+    EXPECT_EQ(reader.acknowledged(of).value(), log.seen);
+    const Position nothing{.epoch = bench_.epoch(), .offset = 0};
+    EXPECT_EQ(reader.head(of).value(), log.head.offset == 0 ? nothing : log.head);
+
+    const Position after{.epoch = 1 + roll(bench_.epoch()), .offset = roll(log.head.offset + 2)};
+    const std::size_t most = 1 + roll(10);
+    std::vector<const StoredMessage*> expected;
+    for (const auto& entry : log.entries) {
+      if (entry.message.delivery.position > after) expected.push_back(&entry.message);
+    }
+    const auto page = reader.page(of, {.after = after}, {.messages = most, .bytes = 1_MiB});
+    ASSERT_TRUE(page) << describe(page.error());
+    ASSERT_EQ(page->messages.size(), std::min(most, expected.size()));
+    EXPECT_EQ(page->more, expected.size() > most);
+    for (std::size_t i = 0; i < page->messages.size(); ++i) {
+      EXPECT_EQ(page->messages[i].delivery, expected[i]->delivery);
+      EXPECT_EQ(page->messages[i].expires_at, expected[i]->expires_at);
+    }
+    const Position first = log.entries.empty() ? Position{reader.head(of)->epoch, reader.head(of)->offset + 1}
+                                               : log.entries.front().message.delivery.position;
+    EXPECT_EQ(page->first, first);
+    const auto rows = reader.counted_rows();
+    ASSERT_TRUE(rows) << describe(rows.error());
+    EXPECT_EQ(*rows, sum());
+  }
+
+  [[nodiscard]] std::uint64_t sum() const {
+    std::uint64_t sum = 0;
+    for (const auto& [name, log] : logs_) sum += log.entries.size();
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t total_removed() const {
+    std::uint64_t total = 0;
+    for (const auto& kind : removed_) {
+      for (const std::uint64_t count : kind) total += count;
+    }
+    return total;
+  }
+
+  std::mt19937 dice_;
+  Bench bench_;
+  UnixMs now_ = 1'000'000;
+  std::map<Conversation, ModelLog> logs_;
+  std::uint64_t stored_ = 0;
+  Removed removed_{};
+};
+
+TEST(LogWriter, HoldsWhatAModelHoldsWhateverComes) {
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    Simulation{seed}.run(300);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+Append append_of(const Conversation& to, Position at, std::size_t size = 10) {
+  return {.message = store::testing::message(to, at, std::string(size, 'x'))};
+}
+
+TEST(LogWriter, GoesOnWithASliceAlsoAfterACrash) {
+  Bench bench{{.age = std::chrono::hours{1}, .count = 10'000, .bytes = 64_MiB}};
+  const Conversation bob = store::testing::inbox("bob");
+  const UnixMs now = 1'000'000;
+  Batch batch;
+  for (std::uint64_t offset = 1; offset <= 2'000; ++offset)
+    batch.appends.push_back(append_of(bob, {.epoch = 1, .offset = offset}));
+  ASSERT_TRUE(bench.writer().apply(batch, now));
+  const Batch mark{.acknowledged = {{.conversation = bob, .position = {.epoch = 1, .offset = 1'990}}}};
+  const auto slice = bench.writer().apply(mark, now);
+  ASSERT_TRUE(slice);
+  EXPECT_EQ(slice->removed_rows, limits::kRemovalSlice);
+  EXPECT_TRUE(slice->more);
+
+  bench.open();
+  EXPECT_TRUE(bench.writer().has_work(now).value());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(bench.writer().apply({}, now));
+  EXPECT_FALSE(bench.writer().has_work(now).value());
+  EXPECT_EQ(bench.reader().counted_rows().value(), 10U);
+}
+
+TEST(LogWriter, LeavesEverythingAsItWasWhenOneStepFails) {
+  Bench bench;
+  const Conversation group = store::testing::group("g");
+  ASSERT_TRUE(bench.writer().apply({.appends = {append_of(group, {.epoch = 1, .offset = 1})}}, 1'000'000));
+  const Batch batch{.appends = {append_of(group, {.epoch = 1, .offset = 2}),
+                                append_of(store::testing::group("h"), {.epoch = 1, .offset = 1}, 100'000)}};
+  bench.fill();
+  const auto failed = bench.writer().apply(batch, 1'000'000);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::limit_exceeded) << describe(failed.error());
+  EXPECT_EQ(bench.reader().counted_rows().value(), 1U);
+  EXPECT_EQ(bench.reader().head(group).value(), (Position{.epoch = 1, .offset = 1}));
+  EXPECT_EQ(bench.reader().head(store::testing::group("h")).value(), (Position{.epoch = 1, .offset = 0}));
+  bench.make_room();
+  const auto applied = bench.writer().apply({.appends = {batch.appends[0]}}, 1'000'000);
+  ASSERT_TRUE(applied);
+  EXPECT_TRUE(applied->misplaced.empty());
+}
+
+TEST(Acknowledgements, AreKnownUntilACommitHasThem) {
+  Acknowledgements marks;
+  const Conversation bob = store::testing::inbox("bob");
+  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 5}));
+  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 4}));
+  ASSERT_EQ(marks.take().size(), 1U);
+  EXPECT_TRUE(marks.empty());
+  EXPECT_EQ(marks.find(bob), (Position{.epoch = 1, .offset = 5}));
+  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 7}));
+  marks.failed();
+  EXPECT_EQ(marks.find(bob), (Position{.epoch = 1, .offset = 7})) << "the later one stays";
+  ASSERT_EQ(marks.take().size(), 1U);
+  marks.committed();
+  EXPECT_EQ(marks.find(bob), std::nullopt);
+}
+
+TEST(Acknowledgements, AreBounded) {
+  Acknowledgements marks;
+  for (std::size_t i = 0; i < limits::kWaitingAcknowledgements; ++i)
+    ASSERT_TRUE(marks.note(store::testing::inbox(std::to_string(i)), {.epoch = 1, .offset = 1}));
+  EXPECT_FALSE(marks.note(store::testing::inbox("one more"), {.epoch = 1, .offset = 1}));
+  EXPECT_TRUE(marks.note(store::testing::inbox("7"), {.epoch = 1, .offset = 2})) << "known already";
+}
+
+}  // namespace
+}  // namespace sluice::hub::store

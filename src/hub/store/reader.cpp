@@ -1,0 +1,176 @@
+#include "hub/store/reader.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "core/hub_limits.hpp"
+#include "hub/store/preparing.hpp"
+#include "hub/store/row.hpp"
+
+namespace sluice::hub::store {
+namespace {
+
+using sqlite::Database;
+using sqlite::Statement;
+
+/// One snapshot for several statements; a snapshot that is not let go holds up checkpoints.
+class Snapshot {
+ public:
+  explicit Snapshot(Statement& end) : end_(end) {}
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  ~Snapshot() { std::ignore = end_.run(); }
+
+ private:
+  Statement& end_;
+};
+
+/// Lets go of the row that a statement stands on, however the function ends.
+class Standing {
+ public:
+  explicit Standing(Statement& statement) : statement_(statement) {}
+  Standing(const Standing&) = delete;
+  Standing& operator=(const Standing&) = delete;
+  ~Standing() { statement_.reset(); }
+
+ private:
+  Statement& statement_;
+};
+
+Position position_in(const Statement& row) {
+  return as_position(row.integer(0), row.integer(1));
+}
+
+StoredMessage message_in(const Statement& row, const Conversation& to) {
+  const std::int64_t flags = row.integer(4);
+  const auto kind =
+      (flags & kTextFlag) != 0 ? wire::hub::Content::Kind::text : wire::hub::Content::Kind::data;
+  return {.delivery = {.from = std::string{row.text(5)},
+                       .to = to,
+                       .id = std::string{row.text(6)},
+                       .position = position_in(row),
+                       .sent_at = row.integer(2),
+                       .content = {.kind = kind, .bytes = std::string{row.text(8)}},
+                       .key = std::string{row.text(7)},
+                       .critical = (flags & kCriticalFlag) != 0},
+          .expires_at = row.integer(3)};
+}
+
+std::size_t weight(const wire::hub::Delivery& delivery) {
+  return delivery.content.bytes.size() + delivery.from.size() + delivery.id.size() + delivery.key.size();
+}
+
+}  // namespace
+
+Result<Reader> Reader::open(Source source) {
+  auto database = Database::open(source.database, Database::Access::read_only);
+  if (!database) return fail(std::move(database.error()));
+  auto set = database->execute("PRAGMA cache_size = -" + std::to_string(limits::kReaderCache.count() / 1024));
+  if (!set) return fail(std::move(set.error()));
+  sqlite::Preparing make{*database};
+  Statements statements{
+      .begin = make("BEGIN"),
+      .end = make("COMMIT"),
+      .conversation = make("SELECT id, head_epoch, head_offset, seen_epoch, seen_offset FROM conversation "
+                           "WHERE kind = ? AND name = ?"),
+      .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
+      .first =
+          make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch, offset LIMIT 1"),
+      .page = make("SELECT epoch, offset, sent_at, expires_at, flags, sender, id, key, content FROM message "
+                   "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset"),
+      .sums = make("SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(size), 0) FROM message), "
+                   "coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM conversation"),
+  };
+  if (make.error()) return fail(std::move(*make.error()));
+  return Reader{std::move(source), std::move(*database), std::move(statements)};
+}
+
+Reader::Reader(Source source, Database database, Statements statements)
+    : source_(std::move(source)), database_(std::move(database)), on_(std::move(statements)) {}
+
+Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
+  const Standing standing{on_.conversation};
+  const auto found =
+      on_.conversation.first(as_integer(conversation.kind), std::string_view{conversation.name});
+  if (!found) return fail(found.error());
+  const Statement& row = on_.conversation;
+  if (*found) {
+    return Known{.id = row.integer(0),
+                 .head = as_position(row.integer(1), row.integer(2)),
+                 .seen = as_position(row.integer(3), row.integer(4))};
+  }
+  const Standing on_floor{on_.floor};
+  const auto floor = on_.floor.first();
+  if (!floor) return fail(floor.error());
+  const auto offset = *floor ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0;
+  return Known{.id = 0, .head = {.epoch = source_.epoch, .offset = offset}, .seen = {}};
+}
+
+Result<Position> Reader::head(const Conversation& of) {
+  if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
+  const Snapshot snapshot{on_.end};
+  const auto known = look_up(of);
+  if (!known) return fail(known.error());
+  return known->head;
+}
+
+Result<Position> Reader::acknowledged(const Conversation& inbox) {
+  // First what waits: what a commit takes from there meanwhile is in the database by then.
+  const Position waiting = source_.acknowledgements.find(inbox).value_or(Position{});
+  const auto known = look_up(inbox);
+  if (!known) return fail(known.error());
+  return std::max(known->seen, waiting);
+}
+
+Result<Page> Reader::page(const Conversation& of, Span span, PageLimits limits) {
+  if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
+  const Snapshot snapshot{on_.end};
+  return read_page(of, span, limits);
+}
+
+Result<Page> Reader::read_page(const Conversation& of, const Span& span, PageLimits limits) {
+  const auto known = look_up(of);
+  if (!known) return fail(known.error());
+  Page page{.first = {.epoch = known->head.epoch, .offset = known->head.offset + 1}};
+  if (known->id == 0) return page;
+  {
+    const Standing standing{on_.first};
+    const auto first = on_.first.first(known->id);
+    if (!first) return fail(first.error());
+    if (!*first) return page;
+    page.first = position_in(on_.first);
+  }
+  const Standing standing{on_.page};
+  auto row = on_.page.first(known->id, as_integer(span.after.epoch), as_integer(span.after.offset));
+  std::size_t bytes = 0;
+  for (; row && *row && position_in(on_.page) <= span.last; row = on_.page.next()) {
+    page.more = page.messages.size() >= limits.messages;
+    if (page.more) return page;
+    StoredMessage message = message_in(on_.page, of);
+    bytes += weight(message.delivery);
+    page.more = bytes > limits.bytes.count() && !page.messages.empty();
+    if (page.more) return page;
+    page.messages.push_back(std::move(message));
+  }
+  if (!row) return fail(std::move(row.error()));
+  return page;
+}
+
+Result<std::uint64_t> Reader::counted_rows() {
+  const Standing standing{on_.sums};
+  const auto row = on_.sums.first();
+  if (!row) return fail(row.error());
+  const Statement& sums = on_.sums;
+  if (sums.integer(0) != sums.integer(2) || sums.integer(1) != sums.integer(3)) {
+    return fail(Errc::malformed, "The store holds " + std::to_string(sums.integer(0)) + " messages of " +
+                                     std::to_string(sums.integer(1)) + " bytes; its conversations count " +
+                                     std::to_string(sums.integer(2)) + " of " +
+                                     std::to_string(sums.integer(3)) + ".");
+  }
+  return static_cast<std::uint64_t>(sums.integer(0));
+}
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "core/error.hpp"
+#include "hub/store/acknowledgements.hpp"
+#include "hub/store/message.hpp"
+#include "hub/store/sqlite.hpp"
+
+namespace sluice::hub::store {
+
+/// One shard's view of what is stored: a read-only connection of its own.
+///
+/// One thread; synchronous, and never held up by a commit. It sees everything whose completion has been
+/// handed over. Its store outlives it. Errors of all: `malformed` (the file is damaged), `io`, `busy`.
+class Reader {
+ public:
+  struct Source {
+    std::filesystem::path database;
+    std::uint64_t epoch;                       ///< The present one.
+    const Acknowledgements& acknowledgements;  ///< Those that are not stored yet.
+  };
+  [[nodiscard]] static Result<Reader> open(Source source);
+
+  /// Of the last message that the conversation has stored, whether it is still there or not. None: the
+  /// present epoch and the offset behind which it begins, 0 unless conversations have been forgotten.
+  [[nodiscard]] Result<Position> head(const Conversation& of);
+  /// What is there of a stretch, from its beginning. Messages that have expired may still be among it.
+  [[nodiscard]] Result<Page> page(const Conversation& of, Span span, PageLimits limits);
+  /// Up to where a user has acknowledged their inbox; nothing yet: epoch 0 and offset 0.
+  [[nodiscard]] Result<Position> acknowledged(const Conversation& inbox);
+  /// Counts all rows and compares with what the conversations say. Errors besides: `malformed`, with the
+  /// difference. Takes a second for each million rows.
+  [[nodiscard]] Result<std::uint64_t> counted_rows();
+
+ private:
+  struct Statements {
+    sqlite::Statement begin, end, conversation, floor, first, page, sums;
+  };
+  struct Known {
+    std::int64_t id;
+    Position head;
+    Position seen;
+  };
+
+  Reader(Source source, sqlite::Database database, Statements statements);
+  /// Id 0: it has stored nothing.
+  [[nodiscard]] Result<Known> look_up(const Conversation& conversation);
+  [[nodiscard]] Result<Page> read_page(const Conversation& of, const Span& span, PageLimits limits);
+
+  Source source_;
+  sqlite::Database database_;
+  Statements on_;
+};
+
+}  // namespace sluice::hub::store

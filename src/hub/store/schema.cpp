@@ -1,0 +1,137 @@
+#include "hub/store/schema.hpp"
+
+#include <string>
+#include <utility>
+
+#include "core/hub_limits.hpp"
+
+namespace sluice::hub::store {
+namespace {
+
+using sqlite::Database;
+
+constexpr std::int64_t kApplication = 0x534c4342;  // "SLCB", to tell it from other programs' databases
+constexpr std::int64_t kVersion = 1;
+
+/// `message.seq` is the order of arrival, so that the oldest of all are found at the front. `goes_at` is the
+/// end of its own time or of its conversation's age, whichever comes first. `owes`: more is to be removed
+/// than one commit may. `touched` is the time of the last change.
+constexpr const char* kTables = R"(
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO meta VALUES ('epoch', 0), ('floor', 0);
+  CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE conversation (
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,
+    head_epoch INTEGER NOT NULL, head_offset INTEGER NOT NULL,
+    seen_epoch INTEGER NOT NULL, seen_offset INTEGER NOT NULL,
+    count INTEGER NOT NULL, bytes INTEGER NOT NULL, touched INTEGER NOT NULL, owes INTEGER NOT NULL);
+  CREATE UNIQUE INDEX conversation_name ON conversation (kind, name);
+  CREATE INDEX conversation_owing ON conversation (id) WHERE owes = 1;
+  CREATE INDEX conversation_empty ON conversation (touched) WHERE count = 0;
+  CREATE TABLE message (
+    seq INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, epoch INTEGER NOT NULL, offset INTEGER NOT NULL,
+    goes_at INTEGER NOT NULL, size INTEGER NOT NULL, sent_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    flags INTEGER NOT NULL, sender TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, content TEXT NOT NULL);
+  CREATE UNIQUE INDEX message_position ON message (conversation, epoch, offset);
+  CREATE INDEX message_goes ON message (goes_at);
+)";
+
+/// An error of the file's as one that names it and says what to do.
+Error about(const Folder& folder, Error error) {
+  const std::string file = folder.database().string();
+  if (error.code == Errc::malformed) {
+    return std::move(error).as_cause_of(
+        Errc::malformed,
+        file +
+            " is damaged, or no database of a hub. Move it away to begin with an empty one, or "
+            "restore a backup");
+  }
+  const Errc code = error.code;
+  return std::move(error).as_cause_of(code, "Cannot open the hub's database " + file);
+}
+
+Status set_up_connection(Database& database, const Folder& folder, Bytes bound) {
+  // Only what survives the process has to be on a disk. Debian's SQLite overwrites what is deleted even where
+  // that costs a write of its own; FAST does so where the page is written anyway.
+  const std::string synchronous = folder.is_temporary() ? "OFF" : "FULL";
+  const std::string pages = std::to_string((bound + limits::kStoreSlack).count() / 4096);
+  return database.execute("PRAGMA synchronous = " + synchronous +
+                          "; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -" +
+                          std::to_string(limits::kWriterCache.count() / 1024) +
+                          "; PRAGMA max_page_count = " + pages + ";");
+}
+
+/// 0: the file is empty.
+Result<std::int64_t> version_of(Database& database) {
+  const auto tables = database.figure("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables;
+  const auto application = database.figure("PRAGMA application_id");
+  if (!application) return application;
+  const auto version = database.figure("PRAGMA user_version");
+  if (!version) return version;
+  if (*tables == 0 && *application == 0 && *version == 0) return 0;
+  if (*application != kApplication) return fail(Errc::malformed, "it belongs to another program");
+  if (*version > kVersion) {
+    return fail(Errc::unsupported, "it was made by a later version of Sluice (schema " +
+                                       std::to_string(*version) + ", this one knows " +
+                                       std::to_string(kVersion) + ")");
+  }
+  return version;
+}
+
+Status make_tables(Database& database) {
+  auto made = database.execute("BEGIN IMMEDIATE;" + std::string{kTables} +
+                               "PRAGMA application_id = " + std::to_string(kApplication) +
+                               "; PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;");
+  return made;
+}
+
+Status check_table(Database& database, const std::string& check) {
+  const auto found = database.text("PRAGMA " + check);
+  if (!found) return fail(found.error());
+  if (*found != "ok") return fail(Errc::malformed, *found);
+  return {};
+}
+
+Status check_whole(Database& database) {
+  const auto pages = database.figure("PRAGMA page_count");
+  if (!pages) return fail(pages.error());
+  if (static_cast<std::uint64_t>(*pages) * 4096 <= limits::kCheckedStore.count())
+    return check_table(database, "quick_check(1)");
+  for (const char* check : {"quick_check('meta')", "quick_check('secret')", "quick_check('conversation')"}) {
+    if (auto whole = check_table(database, check); !whole) return whole;
+  }
+  return {};
+}
+
+Result<std::uint64_t> begin_epoch(Database& database) {
+  auto begun = database.execute("UPDATE meta SET value = value + 1 WHERE name = 'epoch'");
+  if (!begun) return fail(std::move(begun.error()));
+  const auto epoch = database.figure("SELECT value FROM meta WHERE name = 'epoch'");
+  if (!epoch) return fail(epoch.error());
+  return static_cast<std::uint64_t>(*epoch);
+}
+
+Result<std::uint64_t> prepare(Database& database, const Folder& folder, Bytes bound) {
+  if (auto set = set_up_connection(database, folder, bound); !set) return fail(std::move(set.error()));
+  const auto version = version_of(database);
+  if (!version) return fail(version.error());
+  const auto journal = database.text("PRAGMA journal_mode = WAL");
+  if (!journal) return fail(journal.error());
+  if (*journal != "wal") return fail(Errc::unsupported, "its file system takes no write-ahead log");
+  auto ready = *version == 0 ? make_tables(database) : check_whole(database);
+  if (!ready) return fail(std::move(ready.error()));
+  return begin_epoch(database);
+}
+
+}  // namespace
+
+Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound) {
+  auto database = Database::open(folder.database(), Database::Access::read_write);
+  if (!database) return fail(about(folder, std::move(database.error())));
+  auto epoch = prepare(*database, folder, bound);
+  if (!epoch) return fail(about(folder, std::move(epoch.error())));
+  return OpenedDatabase{.database = std::move(*database), .epoch = *epoch};
+}
+
+}  // namespace sluice::hub::store

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "hub/store/folder.hpp"
+#include "hub/store/sqlite.hpp"
+
+namespace sluice::hub::store {
+
+/// A database whose schema is ours and this version's, in an epoch of its own: every opening begins one.
+struct OpenedDatabase {
+  sqlite::Database database;
+  std::uint64_t epoch;
+};
+
+/// Makes the tables in an empty file, and looks whether a full one is whole: all of it up to
+/// `limits::kCheckedStore`, else the small tables. `bound` and `limits::kStoreSlack` are all that the file
+/// may take. Errors, each with a sentence that says what to do: `malformed` (no database, another program's,
+/// or damaged), `unsupported` (made by a later version), `busy`, `permission_denied`, `limit_exceeded` (disk
+/// full), `io`.
+[[nodiscard]] Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound);
+
+}  // namespace sluice::hub::store

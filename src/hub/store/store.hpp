@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/hub_limits.hpp"
+#include "crypto/secret.hpp"
+#include "hub/store/message.hpp"
+#include "hub/store/reader.hpp"
+
+namespace sluice::hub::store {
+
+/// Milliseconds since 1970 by the system's clock.
+[[nodiscard]] UnixMs system_time();
+/// The built-in retention, the same for all.
+[[nodiscard]] Retention default_retention(const Conversation& of);
+
+/// The outcomes of one commit for one shard, in the order of its appends. Called on the store's thread: it
+/// posts them to the shard and returns; it does not throw, wait, or call the store.
+using OnStored = std::function<void(std::uint32_t shard, std::vector<Completion> completions)>;
+
+struct QueueLimits {
+  std::size_t messages;
+  Bytes bytes;
+};
+
+struct StoreOptions {
+  std::string folder;  ///< `kInMemory`: nothing is kept beyond the store's end.
+  OnStored on_stored;
+  /// Called on the store's thread for each message that comes; it may change its mind.
+  RetentionOf retention = default_retention;
+  std::function<UnixMs()> now = system_time;  ///< From the store's thread as well.
+  /// What the database may hold before the oldest messages of all are evicted; at least
+  /// `limits::kMinStoreBytes`. The file itself takes `limits::kStoreSlack` more at the most, and its log
+  /// beside it what `limits::kMaxLogPages` are and one commit.
+  Bytes bound = limits::kStoreBytes;
+  /// How many conversations without a message are remembered; with a small `bound` it is one for each KiB.
+  std::size_t conversations = limits::kStoredConversations;
+  QueueLimits queue{.messages = limits::kStoreQueue, .bytes = limits::kStoreQueueBytes};
+};
+
+/// The hub's messages on a disk (SQLite): inboxes, logs of groups, the log of all. docs/store.md tells what
+/// it promises.
+///
+/// One thread of its own writes. Everything that waits goes into one transaction, which is synced before
+/// anybody is told; what comes meanwhile goes into the next. All calls are safe from any thread unless they
+/// say otherwise and, but for those that say so, never wait for the disk. Queues are bounded by
+/// `StoreOptions::queue` and `limits::kWaitingAcknowledgements`. A commit that fails fails its messages, with
+/// the reason; the next is tried after a pause (`limits::kStoreRetry`, doubled up to `kMaxStoreRetry`), in
+/// which appends are refused.
+class Store {
+ public:
+  /// Waits for the disk. Errors: those of `Folder::hold` and `open_database`.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(StoreOptions options);
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  /// Commits what waits and tells its outcome, then ends the thread. No reader may be left.
+  ~Store();
+
+  /// The number of this run: every opening has one of its own, larger than all before.
+  [[nodiscard]] std::uint64_t epoch() const;
+
+  /// Its outcome comes through `on_stored`. Errors, after which none comes: `busy` (as much waits as may: try
+  /// later), `io` (the store has just failed, with the reason: try later).
+  [[nodiscard]] Status append(Append append);
+  /// The user has everything up to there: those messages may go. Stored with the next commit, or with one of
+  /// its own after `limits::kAcknowledgementDelay`. A position behind a later one changes nothing.
+  void acknowledge(const Conversation& inbox, Position up_to);
+
+  /// For one thread of the caller's; the store outlives it. Waits for the disk.
+  [[nodiscard]] Result<Reader> open_reader() const;
+  /// Random bytes that are made at the first call for that name and are the same ever after. Waits for the
+  /// disk: for the start.
+  [[nodiscard]] Result<crypto::Secret<32>> secret(std::string_view name);
+
+  [[nodiscard]] Health health() const;
+  [[nodiscard]] Books books() const;
+  /// Whether the books balance and the database holds what they say. Waits for the disk, a second for each
+  /// million messages: for shutdowns and tests. Errors: `malformed`, with the difference.
+  [[nodiscard]] Status check_books() const;
+
+ private:
+  class Writer;
+  explicit Store(std::unique_ptr<Writer> writer);
+
+  std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace sluice::hub::store

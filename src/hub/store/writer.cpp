@@ -1,0 +1,246 @@
+#include "hub/store/writer.hpp"
+
+#include <algorithm>
+#include <map>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "core/ensure.hpp"
+#include "core/hub_limits.hpp"
+#include "observe/log.hpp"
+
+namespace sluice::hub::store {
+namespace {
+
+constexpr std::string_view kRoom = "store";
+
+/// Conversations have room in the file, whatever it is bounded to.
+std::size_t conversations_within(const StoreOptions& options) {
+  return std::min<std::size_t>(options.conversations, options.bound.count() / 1024);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options) {
+  if (options.bound < limits::kMinStoreBytes) {
+    return fail(Errc::invalid_argument, "The store needs " + std::to_string(limits::kMinStoreBytes.count()) +
+                                            " bytes at least; it was given " +
+                                            std::to_string(options.bound.count()) + ".");
+  }
+  auto folder = Folder::hold(options.folder);
+  if (!folder) return fail(std::move(folder.error()));
+  auto opened = open_database(*folder, options.bound);
+  if (!opened) return fail(std::move(opened.error()));
+  auto log = LogWriter::prepare(opened->database, {.retention = options.retention,
+                                                   .bound = options.bound,
+                                                   .conversations = conversations_within(options)});
+  if (!log) return fail(std::move(log.error()));
+  const auto rows = opened->database.figure("SELECT coalesce(sum(count), 0) FROM conversation");
+  if (!rows) return fail(rows.error());
+  return std::unique_ptr<Writer>{new Writer{std::move(options), std::move(*folder), std::move(*opened),
+                                            std::move(*log), static_cast<std::uint64_t>(*rows)}};
+}
+
+Store::Writer::Writer(StoreOptions options, Folder folder, OpenedDatabase opened, LogWriter log,
+                      std::uint64_t rows)
+    : options_(std::move(options)),
+      folder_(std::move(folder)),
+      epoch_(opened.epoch),
+      database_(std::move(opened.database)),
+      log_(std::move(log)),
+      queue_(options_.queue),
+      books_{.rows_at_open = rows, .rows = rows},
+      thread_([this] { run(); }) {}
+
+Store::Writer::~Writer() {
+  {
+    const std::scoped_lock lock{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+  ENSURE(queue_.unsettled() == 0);
+}
+
+Status Store::Writer::append(Append append) {
+  const std::scoped_lock lock{mutex_};
+  if (health_.failing && Clock::now() < retry_at_) {
+    ++books_.refused_broken;
+    return fail(Errc::io, "The store has failed: " + describe(*health_.failing));
+  }
+  const bool was_empty = queue_.empty();
+  if (!queue_.push(std::move(append))) {
+    ++books_.refused_full;
+    return fail(Errc::busy, "Too many messages wait to be stored.");
+  }
+  ++books_.appended;
+  if (was_empty) changed_.notify_one();
+  return {};
+}
+
+void Store::Writer::acknowledge(const Conversation& inbox, Position up_to) {
+  const bool noted = acknowledgements_.note(inbox, up_to);
+  const std::scoped_lock lock{mutex_};
+  if (!noted) {
+    ++books_.acknowledgements_dropped;
+  } else if (!acknowledged_at_) {
+    acknowledged_at_ = Clock::now();
+    changed_.notify_one();
+  }
+}
+
+Reader::Source Store::Writer::source() const {
+  return {.database = folder_.database(), .epoch = epoch_, .acknowledgements = acknowledgements_};
+}
+
+Health Store::Writer::health() const {
+  const std::scoped_lock lock{mutex_};
+  return health_;
+}
+
+Books Store::Writer::books() const {
+  const std::scoped_lock lock{mutex_};
+  Books books = books_;
+  books.waiting = queue_.unsettled();
+  return books;
+}
+
+bool Store::Writer::at_rest() const {
+  const std::scoped_lock lock{mutex_};
+  return queue_.unsettled() == 0 && !committing_;
+}
+
+void Store::Writer::run() {
+  std::unique_lock lock{mutex_};
+  while (wait_for_work(lock)) {
+    Batch batch{.appends = queue_.take()};
+    if (acknowledged_at_.has_value()) {
+      acknowledged_at_.reset();
+      batch.acknowledged = acknowledgements_.take();
+    }
+    committing_ = true;
+    const Health before = health_;
+    lock.unlock();
+    auto applied = carry_out(batch, before);
+    settle(std::move(batch), std::move(applied));
+    keep_log_short();
+    lock.lock();
+  }
+}
+
+/// False: it stops, and nothing waits any more.
+bool Store::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  for (;;) {
+    if (stopping_) return !queue_.empty() || (acknowledged_at_ && !health_.failing);
+    const auto turn = next_turn();
+    const TimePoint now = Clock::now();
+    if (turn && *turn <= now) return true;
+    changed_.wait_until(lock, turn.value_or(now + limits::kExpirySweep));
+  }
+}
+
+/// When there is something to do; now, or in the past: at once.
+std::optional<TimePoint> Store::Writer::next_turn() const {
+  TimePoint turn = sweep_at_;
+  if (acknowledged_at_) turn = std::min(turn, *acknowledged_at_ + limits::kAcknowledgementDelay);
+  if (more_ || !queue_.empty()) turn = TimePoint{};
+  return health_.failing ? std::max(turn, retry_at_) : turn;
+}
+
+Result<Applied> Store::Writer::carry_out(const Batch& batch, Health before) {
+  // As long as the log cannot be moved into the file, it must not grow.
+  if (database_.log_pages() >= limits::kMaxLogPages) {
+    auto moved = database_.checkpoint(sqlite::Database::Checkpoint::emptied);
+    if (!moved) return fail(std::move(moved.error()));
+  }
+  const UnixMs now = options_.now();
+  if (!batch.empty()) return log_.apply(batch, now);
+  if (before.failing) {
+    if (auto written = log_.probe(); !written) return fail(std::move(written.error()));
+  }
+  const auto work = log_.has_work(now);
+  if (!work) return fail(work.error());
+  return *work ? log_.apply(batch, now) : Applied{};
+}
+
+void Store::Writer::settle(Batch batch, Result<Applied> applied) {
+  {
+    const std::scoped_lock lock{mutex_};
+    sweep_at_ = Clock::now() + limits::kExpirySweep;
+    more_ = applied && applied->more;
+    committing_ = false;
+    queue_.settled(batch.appends);
+    if (applied) {
+      enter(batch, *applied);
+      acknowledgements_.committed();
+      health_.failing.reset();
+      if (!batch.empty()) note_success();
+    } else {
+      books_.failed += batch.appends.size();
+      acknowledgements_.failed();
+      if (!acknowledged_at_ && !batch.acknowledged.empty()) acknowledged_at_ = Clock::now();
+      note_failure(applied.error());
+    }
+  }
+  hand_over(batch, applied);
+}
+
+void Store::Writer::enter(const Batch& batch, const Applied& applied) {
+  const std::uint64_t stored = batch.appends.size() - applied.misplaced.size();
+  books_.committed += stored;
+  books_.failed += applied.misplaced.size();
+  books_.commits += batch.empty() && applied.removed_rows == 0 && applied.forgotten == 0 ? 0 : 1;
+  books_.acknowledgements += applied.acknowledgements;
+  books_.forgotten += applied.forgotten;
+  books_.rows += stored - applied.removed_rows;
+  for (std::size_t kind = 0; kind < kConversationKinds; ++kind) {
+    for (std::size_t why = 0; why < kRemovals; ++why) books_.removed[kind][why] += applied.removed[kind][why];
+  }
+}
+
+/// A real commit: that a page could be written does not end a series of failures.
+void Store::Writer::note_success() {
+  if (health_.failures > 0) observe::log(observe::LogLevel::info, kRoom, "messages are stored again");
+  health_ = {};
+  pause_ = {};
+}
+
+void Store::Writer::note_failure(Error error) {
+  pause_ = pause_ == Duration{} ? Duration{limits::kStoreRetry}
+                                : std::min<Duration>(2 * pause_, limits::kMaxStoreRetry);
+  retry_at_ = Clock::now() + pause_;
+  if (health_.failures == 0) {
+    observe::log(observe::LogLevel::error, kRoom,
+                 "messages cannot be stored in " + folder_.path().string() + ": " + describe(error));
+  }
+  ++health_.failures;
+  health_.failing = std::move(error);
+}
+
+void Store::Writer::hand_over(const Batch& batch, const Result<Applied>& applied) const {
+  std::map<std::uint32_t, std::vector<Completion>> shards;
+  auto misplaced = applied ? std::span{applied->misplaced} : std::span<const std::size_t>{};
+  for (std::size_t i = 0; i < batch.appends.size(); ++i) {
+    const Append& append = batch.appends[i];
+    Status outcome;
+    if (!applied) {
+      outcome = fail(applied.error());
+    } else if (!misplaced.empty() && misplaced.front() == i) {
+      misplaced = misplaced.subspan(1);
+      outcome = fail(Errc::invalid_argument, "The message is not behind the last of its conversation.");
+    }
+    shards[append.shard].push_back({.ticket = append.ticket, .outcome = std::move(outcome)});
+  }
+  for (auto& [shard, completions] : shards) options_.on_stored(shard, std::move(completions));
+}
+
+/// After those who waited for the commit have been told: this takes two syncs of its own. An error is not
+/// lost: the log grows on, and before it is too long the same error fails the commits.
+void Store::Writer::keep_log_short() {
+  if (database_.log_pages() >= limits::kLogPages)
+    std::ignore = database_.checkpoint(sqlite::Database::Checkpoint::when_free);
+}
+
+}  // namespace sluice::hub::store
