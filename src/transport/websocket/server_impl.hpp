@@ -101,8 +101,8 @@ class Server::Impl {
   asio::awaitable<bool> shake_hands(Visit& visit, const Deadline& deadline);
   asio::awaitable<std::optional<Request>> read_request(Visit& visit, const Deadline& deadline);
   asio::awaitable<void> answer(Visit& visit, Response response);
-  asio::awaitable<void> upgrade(Visit visit, Request request, const LinkRoute& route);
-  asio::awaitable<void> upgrade(Visit visit, Request request, const SocketRoute& route);
+  asio::awaitable<void> upgrade(Visit& visit, const Request& request, const LinkRoute& route);
+  asio::awaitable<void> upgrade(Visit& visit, const Request& request, const SocketRoute& route);
   transport::HttpResponse respond(const Request& request, const std::string& remote);
 
   runtime::TaskScope tasks_;

@@ -111,11 +111,10 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket, std::string remote
   const auto route = routes_.find(target.substr(0, target.find('?')));
   if (route != routes_.end()) {
     if (const auto* link = std::get_if<LinkRoute>(&route->second)) {
-      if (beast::websocket::is_upgrade(*request))
-        co_return co_await upgrade(std::move(visit), std::move(*request), *link);
+      if (beast::websocket::is_upgrade(*request)) co_return co_await upgrade(visit, *request, *link);
     } else {
       const auto& socket_route = std::get<SocketRoute>(route->second);
-      co_return co_await upgrade(std::move(visit), std::move(*request), socket_route);
+      co_return co_await upgrade(visit, *request, socket_route);
     }
   }
   Response response = make_response(*request, respond(*request, visit.remote));
@@ -191,7 +190,7 @@ asio::awaitable<void> Server::Impl::answer(Visit& visit, Response response) {
   if (co_await send(visit.stream, bytes, deadline)) co_await drain(visit.stream, deadline);
 }
 
-asio::awaitable<void> Server::Impl::upgrade(Visit visit, Request request, const LinkRoute& route) {
+asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request, const LinkRoute& route) {
   WebSocketStream socket{std::move(visit.stream).into_byte_stream()};
   prepare(socket, route.options, limits_.handshake);
   socket.set_option(beast::websocket::stream_base::decorator(
@@ -207,7 +206,7 @@ asio::awaitable<void> Server::Impl::upgrade(Visit visit, Request request, const 
   route.handler({.link = make_link(std::move(core)), .remote_address = std::move(visit.remote)});
 }
 
-asio::awaitable<void> Server::Impl::upgrade(Visit visit, Request request, const SocketRoute& route) {
+asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request, const SocketRoute& route) {
   const SocketOptions& options = route.options;
   auto switched = switch_protocols(request, options.subprotocols);
   if (!switched) {
