@@ -20,6 +20,8 @@ inline constexpr Bytes kOutboxHigh = 64_KiB;
 inline constexpr Bytes kOutboxLow = 32_KiB;
 /// Everything that may wait for one receiver, critical messages included: sixteen of the largest.
 inline constexpr Bytes kOutboxHard = 1_MiB;
+/// Pieces of drops that one receiver is told of exactly before they are put together, for each source and reason.
+inline constexpr std::size_t kExactDrops = 32;
 /// The age of the oldest byte at which a receiver is cut.
 inline constexpr auto kCloseUnwritableAfter = 2s;
 /// What a client that acknowledges may leave unacknowledged: a second's worth of 1,000 messages of 256 bytes.
@@ -34,9 +36,9 @@ inline constexpr Bytes kUserMemory = 4_MiB;
 
 // --- conversations --------------------------------------------------------------------------------------
 
-/// Messages that are sent together: what 2 ms hold at 100 MB/s; a receiver finishes none of it for one that
-/// is critical but the frame that it is in.
-inline constexpr Bytes kBatchBytes = 192_KiB;
+/// Messages that are sent together: a quarter of the high mark, which one batch may overshoot; a system call
+/// for 64 messages of 256 bytes.
+inline constexpr Bytes kBatchBytes = 16_KiB;
 /// How long a second copy of a message is recognised, and how many are remembered by a shard: a client that
 /// comes back repeats what was not answered, within minutes.
 inline constexpr auto kDedupAge = 5min;
@@ -82,14 +84,6 @@ inline constexpr std::size_t kDrainSlice = 100;
 inline constexpr auto kSweep = 50ms;
 /// How often their pressure is written down.
 inline constexpr auto kPressureInterval = 250ms;
-
-// --- sockets --------------------------------------------------------------------------------------------
-
-/// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
-/// all connections of a shard.
-inline constexpr Bytes kSocketReadBuffer = 64_KiB;
-/// Pings in a row without a word from the client at which it is taken for dead.
-inline constexpr int kMissedPings = 3;
 
 // --- the store ------------------------------------------------------------------------------------------
 

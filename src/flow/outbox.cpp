@@ -156,10 +156,32 @@ Bytes Outbox::shed(TimePoint now) {
   return before - bytes_;
 }
 
+std::uint64_t Outbox::forget(std::uint64_t source, TimePoint now) {
+  std::uint64_t forgotten = 0;
+  for (Queue* const queue : {&critical_, &normal_}) {
+    for (auto entry = queue->begin(); entry != queue->end();) {
+      const auto following = std::next(entry);
+      const std::size_t from = entry->frame + (entry->begun > 0 ? 1 : 0);
+      if (entry->item.source == source && from < entry->end) {
+        forgotten += entry->end - from;
+        take_off(*queue, entry, from, now);
+      }
+      entry = following;
+    }
+  }
+  std::erase_if(drops_, [source](const Drop& drop) { return drop.source == source; });
+  return forgotten;
+}
+
 void Outbox::drop(Queue::iterator entry, std::size_t from, DropReason reason, TimePoint now) {
+  note(entry->item, from, entry->end, reason);
+  take_off(normal_, entry, from, now);
+}
+
+/// The frames of an entry from there on, and the entry itself when nothing of it is left.
+void Outbox::take_off(Queue& queue, Queue::iterator entry, std::size_t from, TimePoint now) {
   const Bytes size{entry->bytes_of(from, entry->end)};
   const std::size_t messages = entry->end - from;
-  note(entry->item, from, entry->end, reason);
   bytes_ -= size;
   mark_.drain(size, now);
   waiting_ -= messages;
@@ -168,14 +190,21 @@ void Outbox::drop(Queue::iterator entry, std::size_t from, DropReason reason, Ti
     entry->end = from;
     return;
   }
-  erase(normal_, entry);
+  erase(queue, entry);
 }
 
 void Outbox::note(const OutboxItem& item, std::size_t from, std::size_t to, DropReason reason) {
   const std::uint64_t count = to - from;
   stats_.dropped += count;
-  const auto same = std::ranges::find_if(
-      drops_, [&](const Drop& drop) { return drop.source == item.source && drop.reason == reason; });
+  const auto of_the_same = [&](const Drop& drop) {
+    return drop.source == item.source && drop.reason == reason;
+  };
+  const auto adjacent = [&](const Drop& drop) {
+    return of_the_same(drop) && (drop.last + 1 == item.first + from || drop.first == item.first + to);
+  };
+  auto same = std::ranges::find_if(drops_, adjacent);
+  if (same == drops_.end() && drops_.size() >= limits::kExactDrops)
+    same = std::ranges::find_if(drops_, of_the_same);
   if (same == drops_.end()) {
     drops_.push_back({.source = item.source,
                       .first = item.first + from,

@@ -41,7 +41,8 @@ struct OutboxItem {
   std::string key{};  ///< With `conflate`, which asks for one frame an item; empty: it replaces nothing.
 };
 
-/// Messages that were dropped: all of one source and for one reason since the last `take_drops`.
+/// Messages of one source that were dropped for one reason: all from `first` to `last`, unless there were so
+/// many pieces (`limits::kExactDrops`) that some were put together; then `count` of them.
 struct Drop {
   std::uint64_t source = 0;
   std::uint64_t first = 0;
@@ -109,6 +110,10 @@ class Outbox {
   /// Drops every normal message that has not been begun; the process is out of memory. Returns its bytes.
   Bytes shed(TimePoint now);
 
+  /// Nobody wants a source's messages any more: those that have not been begun go, untold, and so do its
+  /// drops. Returns how many went.
+  std::uint64_t forget(std::uint64_t source, TimePoint now);
+
   [[nodiscard]] bool has_drops() const { return !drops_.empty(); }
   [[nodiscard]] std::vector<Drop> take_drops();
 
@@ -142,6 +147,7 @@ class Outbox {
   [[nodiscard]] std::optional<TimePoint> age_of_normal() const;
   void inherit(std::optional<TimePoint> age);
   void make_room(Bytes needed, TimePoint now);
+  void take_off(Queue& queue, Queue::iterator entry, std::size_t from, TimePoint now);
   void drop(Queue::iterator entry, std::size_t from, DropReason reason, TimePoint now);
   void note(const OutboxItem& item, std::size_t from, std::size_t to, DropReason reason);
   void erase(Queue& queue, Queue::iterator entry);

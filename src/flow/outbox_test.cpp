@@ -185,6 +185,18 @@ TEST_F(OutboxTest, ShedsEveryNormalMessageThatWasNotBegun) {
   EXPECT_EQ(send(100), text("X"));
 }
 
+TEST_F(OutboxTest, ForgetsASourceButForTheFrameThatWasBegun) {
+  push("abc");
+  push("X", {.urgency = Urgency::critical, .source = 9});
+  push("de", {.source = 8});
+  push("f", {.first = 3});
+  EXPECT_EQ(send(5), "XXXXX");
+  EXPECT_EQ(outbox.forget(kSource, now), 3U) << "f was dropped before: there was no room";
+  EXPECT_FALSE(outbox.has_drops());
+  EXPECT_EQ(outbox.forget(9, now), 0U);
+  EXPECT_EQ(send(100), "XXXXX" + text("de"));
+}
+
 /// A receiver of random speed, and the books about what it was sent.
 class OutboxProperty : public testing::TestWithParam<unsigned> {};
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/ensure.hpp"
-
 namespace sluice::hub {
 
 bool Answered::begin(std::uint64_t seq) {
@@ -25,7 +23,7 @@ void Epochs::note(wire::hub::Position first) {
 }
 
 wire::hub::Position Epochs::position(std::uint64_t offset) const {
-  ENSURE(!begins_.empty());
+  if (begins_.empty()) return {.epoch = present_, .offset = offset};
   const auto behind = std::ranges::find_if(
       begins_, [offset](const wire::hub::Position& begin) { return begin.offset > offset; });
   const auto& epoch = behind == begins_.begin() ? *behind : *std::prev(behind);

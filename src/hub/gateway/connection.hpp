@@ -47,15 +47,20 @@ struct Promise {
 /// Where a subscription's offsets belong to, since replayed messages may be of earlier epochs.
 class Epochs {
  public:
+  /// `present`: of what it knows nothing about.
+  explicit Epochs(std::uint64_t present) : present_(present) {}
   void note(wire::hub::Position first);
   [[nodiscard]] wire::hub::Position position(std::uint64_t offset) const;
 
  private:
+  std::uint64_t present_;
   std::vector<wire::hub::Position> begins_;
 };
 
 /// What is asked of a conversation's log for one client.
 struct Interest {
+  explicit Interest(std::uint64_t epoch) : epochs(epoch) {}
+
   Subscription subscription;
   Epochs epochs;
   bool replied = false;               ///< The home has answered.

@@ -192,6 +192,13 @@ std::optional<Reason> Receiver::verdict(TimePoint now) {
   return std::nullopt;
 }
 
+void Receiver::forget(std::uint64_t source, TimePoint now) {
+  const std::uint64_t forgotten = outbox_.forget(source, now);
+  books_.expired += forgotten;
+  queued_copies_ -= forgotten;
+  settle_account();
+}
+
 Bytes Receiver::shed(TimePoint now) {
   const std::uint64_t before = outbox_.stats().dropped;
   const Bytes bytes = outbox_.shed(now);

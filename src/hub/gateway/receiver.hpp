@@ -86,6 +86,8 @@ class Receiver {
   [[nodiscard]] bool owes_gaps() const { return outbox_.has_drops() && outbox_.writable(); }
   [[nodiscard]] std::vector<flow::Drop> take_drops() { return outbox_.take_drops(); }
   void limits_changed(TimePoint now);
+  /// The client has left a conversation: what waits of it has expired.
+  void forget(std::uint64_t source, TimePoint now);
   /// Gives up every normal message that waits; returns their bytes.
   Bytes shed(TimePoint now);
 

@@ -60,7 +60,7 @@ void Shard::leave(Connection& connection, const wire::hub::Leave& leave, Moment 
 
 void Shard::subscribe(Connection& connection, const Conversation& to, std::optional<Position> after,
                       bool presence) {
-  auto interest = std::make_unique<Interest>();
+  auto interest = std::make_unique<Interest>(around_.epoch);
   interest->subscription.receiver = &*connection.receiver;
   interest->subscription.owner = connection.ref.id;
   interest->subscription.presence = presence;
@@ -76,10 +76,11 @@ void Shard::subscribe(Connection& connection, const Conversation& to, std::optio
                            .presence = presence});
 }
 
-void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment) {
+void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment now) {
   auto interest = connection.interests.extract(to);
   ENSURE(!interest.empty());
   Subscription& subscription = interest.mapped()->subscription;
+  connection.receiver->forget(subscription.topic->number(), now.at);
   topics_.remove(subscription);
   post(interest.key(), mail::Unsubscribe{.to = interest.key(),
                                          .from = connection.ref,
