@@ -95,19 +95,21 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${packages[@]}"
 }
 
-install_browser_driver() {
-  local folder=tests/browser
-  [ -e $folder/package-lock.json ] || return 0
-  [ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ] && return 0
-  (cd $folder && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund)
-  touch $folder/node_modules/.package-lock.json
+# The Node programs that tests drive: a folder each, with its own lock file.
+install_node_modules() {
+  local folder=$1
+  [ -e "$folder/package-lock.json" ] || return 0
+  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && return 0
+  (cd "$folder" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund)
+  touch "$folder/node_modules/.package-lock.json"
 }
 
 case "${1:-all}" in
   build) install_packages build ;;
   all)
     install_packages all
-    install_browser_driver
+    install_node_modules tests/browser
+    install_node_modules tests/websocket
     [ -d /run/sshd ] || as_root mkdir -m 755 /run/sshd  # sshd refuses to start without it, in the foreground too
     ;;
   *) fail "build or all, not $1" ;;
