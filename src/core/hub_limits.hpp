@@ -20,7 +20,8 @@ inline constexpr Bytes kOutboxHigh = 64_KiB;
 inline constexpr Bytes kOutboxLow = 32_KiB;
 /// Everything that may wait for one receiver, critical messages included: sixteen of the largest.
 inline constexpr Bytes kOutboxHard = 1_MiB;
-/// Pieces of drops that one receiver is told of exactly before they are put together, for each source and reason.
+/// Pieces of drops that one receiver is told of exactly before they are put together, for each source and
+/// reason.
 inline constexpr std::size_t kExactDrops = 32;
 /// The age of the oldest byte at which a receiver is cut.
 inline constexpr auto kCloseUnwritableAfter = 2s;
