@@ -92,7 +92,7 @@ inline constexpr auto kPressureInterval = 250ms;
 /// second of a disk that takes 30 ms for each.
 inline constexpr std::size_t kStoreQueue = 16'384;
 inline constexpr Bytes kStoreQueueBytes = 16_MiB;
-/// One commit: more save little (a commit costs 4 ms for its fsync and these 8 ms of work) and everybody
+/// One commit: more save little (a commit costs 4 ms for its fsync and these 5 ms of work) and everybody
 /// waits for the last (`./dev bench store`).
 inline constexpr std::size_t kCommitMessages = 1'000;
 inline constexpr Bytes kCommitBytes = 1_MiB;

@@ -11,7 +11,7 @@ namespace sluice::hub::store {
 namespace {
 
 constexpr std::size_t kFewRows = 64;   // are looked at before the first of them is removed
-constexpr std::size_t kFirstLook = 4;  // a conversation at its bound removes about as many as it gets
+constexpr std::size_t kFirstLook = 4;  // what is at its bound removes about as many as it gets
 
 std::int64_t few(std::size_t budget) {
   return static_cast<std::int64_t>(std::min(budget, kFewRows));
@@ -102,7 +102,7 @@ Status LogWriter::evict(Work& work) {
     const auto bytes = used();
     if (!bytes) return fail(bytes.error());
     if (*bytes <= options_.bound) return {};
-    const auto oldest = collect(on_.oldest, on_.oldest.first(few(work.budget)));
+    const auto oldest = collect(on_.oldest, on_.oldest.first(few(std::min(kFirstLook, work.budget))));
     if (!oldest) return fail(oldest.error());
     if (oldest->empty()) return {};
     for (const Old& old : *oldest) {

@@ -1,6 +1,7 @@
 #include "hub/store/log_writer.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -22,7 +23,9 @@ std::uint64_t stored_size(const wire::hub::Delivery& message) {
 }
 
 std::int64_t goes_at(const Append& append, const Retention& retention) {
-  const UnixMs by_age = append.message->sent_at + retention.age.count();
+  const UnixMs sent_at = append.message->sent_at;
+  const std::int64_t age = retention.age.count();
+  const UnixMs by_age = sent_at > 0 && age > INT64_MAX - sent_at ? INT64_MAX : sent_at + age;
   return append.expires_at == 0 ? by_age : std::min(by_age, append.expires_at);
 }
 

@@ -362,6 +362,19 @@ TEST_F(StoreTest, EvictsTheOldestOfAllBeforeItsFileIsTooLarge) {
   EXPECT_LT(std::filesystem::file_size(folder.database()), 4 * (1U << 20U));
 }
 
+TEST_F(StoreTest, MovesItsLogIntoTheFileBeforeItIsLong) {
+  auto with = options();
+  with.retention = [](const Conversation&) {
+    return Retention{.age = std::chrono::milliseconds::max(), .count = UINT64_MAX, .bytes = Bytes::max()};
+  };
+  open(with);
+  const auto reader = store->open_reader();  // one that is idle holds nothing up
+  for (std::uint64_t offset = 1; offset <= 800; offset += 100)
+    put_all(group("g"), offset, offset + 99, std::string(50'000, 'x'));
+  EXPECT_LT(std::filesystem::file_size(folder.database().string() + "-wal"), 24 * (1U << 20U));
+  EXPECT_EQ(offsets(group("g")).size(), 800U) << "40 MB, and no age that could end";
+}
+
 TEST_F(StoreTest, ForgetsTheLongestUnusedEmptyConversationsAndNeverGoesBack) {
   auto with = options();
   with.conversations = 3;
