@@ -137,7 +137,6 @@ class Receiver {
   Bytes charged_;
   std::uint64_t queued_copies_ = 0;
   std::uint64_t sent_seq_ = 0;
-  std::uint64_t acked_seq_ = 0;
   std::vector<Sent>
       unacknowledged_;  ///< From `first_unacknowledged_` on: a deque would hold 1 KiB when empty.
   std::size_t first_unacknowledged_ = 0;
