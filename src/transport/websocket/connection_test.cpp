@@ -328,6 +328,25 @@ TEST(Connection, TakesWhatFitsAndTellsWhenThereIsRoom) {
   });
 }
 
+TEST(Connection, AnswersAPingBehindTheMessageThatItIsInTheMiddleOf) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.ping = 1h}};  // nothing else of the server's sends the answer along
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    const SharedFrames one = frames({std::string(16'000'000, 'b')});
+    std::size_t taken = fixture.end->write(one->bytes());
+    EXPECT_LT(taken, one->bytes().size());
+    fixture.heard->writing = [&] { taken += fixture.end->write(one->bytes().subspan(taken)); };
+    co_await client.send(Opcode::ping, "in the middle");
+    const Seen message = co_await client.next();
+    EXPECT_EQ(message.payload.size(), 16'000'000U);
+    EXPECT_NEXT(client, Seen{.kind = Kind::pong, .payload = "in the middle"});
+    client.stream.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, ReadsNothingWhilePaused) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard};

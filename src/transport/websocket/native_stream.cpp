@@ -47,7 +47,7 @@ const BIO_METHOD* socket_method() {
   struct Free {
     void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
   };
-  static const auto kMethod = [] {
+  static const auto method = [] {
     std::unique_ptr<BIO_METHOD, Free> made{
         BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice socket")};
     ENSURE(made != nullptr);
@@ -56,7 +56,7 @@ const BIO_METHOD* socket_method() {
     BIO_meth_set_ctrl(made.get(), bio_control);
     return made;
   }();
-  return kMethod.get();
+  return method.get();
 }
 
 }  // namespace
