@@ -175,7 +175,6 @@ std::optional<FrameError> FrameReader::parse_header() {
   if (header_.opcode != Opcode::continuation) {
     in_message_ = true;
     kind_ = header_.opcode == Opcode::text ? MessageKind::text : MessageKind::binary;
-    utf8_ = Utf8Stream{};
   }
   if (Bytes{message_.size()} + Bytes{header_.size} > options_.max_message) {
     return FrameError{.close_code = close_code::kTooBig, .text = "message too large"};

@@ -117,7 +117,7 @@ class FrameReader {
   bool delivered_ = false;   ///< `message_` or `control_` was given out with the last call.
   bool ended_ = false;
   MessageKind kind_ = MessageKind::text;
-  Utf8Stream utf8_;
+  Utf8Stream utf8_;  ///< At a boundary between messages: one that ends elsewhere is an error.
   Header header_;
   std::uint64_t taken_ = 0;  ///< Of the payload of the frame in hand.
   ByteBuffer message_;       ///< What came of it and is no more in the input.

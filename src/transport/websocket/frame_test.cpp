@@ -140,13 +140,13 @@ TEST(FrameReader, ReadsEveryFormOfLength) {
 
 TEST(FrameReader, PutsFragmentsTogetherWithControlFramesBetweenThem) {
   const Outcome outcome = read({{Opcode::text, "one ", false},
-                                {Opcode::ping, "a"},
+                                {Opcode::ping, "a ping"},
                                 {Opcode::continuation, "", false},
                                 {Opcode::pong, "b"},
                                 {Opcode::continuation, "two", true},
                                 {Opcode::binary, "\x01"}});
   EXPECT_EQ(outcome.error, 0);
-  EXPECT_EQ(outcome.events, (std::vector<Seen>{{.kind = Kind::ping, .payload = "a"},
+  EXPECT_EQ(outcome.events, (std::vector<Seen>{{.kind = Kind::ping, .payload = "a ping"},
                                                {.kind = Kind::pong, .payload = "b"},
                                                {.kind = Kind::text, .payload = "one two"},
                                                {.kind = Kind::binary, .payload = "\x01"}}));
