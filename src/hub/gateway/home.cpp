@@ -18,10 +18,6 @@ std::size_t weight(const Delivery& delivery) {
   return delivery.content.bytes.size() + delivery.from.size() + delivery.id.size() + delivery.key.size();
 }
 
-std::uint32_t in_ms(Duration duration) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 Home::Home(wire::hub::Conversation conversation, Position head, Surroundings surroundings,

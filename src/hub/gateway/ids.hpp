@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <compare>
 #include <cstdint>
 
@@ -23,5 +25,11 @@ struct Moment {
   TimePoint at;
   wire::hub::UnixMs wall = 0;
 };
+
+/// A wait as envelopes carry it: whole milliseconds, never sooner than it is over.
+[[nodiscard]] inline std::uint32_t in_ms(Duration duration) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
+}
 
 }  // namespace sluice::hub

@@ -13,11 +13,6 @@ namespace {
 using wire::hub::Conversation;
 using wire::hub::Reason;
 
-std::uint32_t in_ms(Duration duration) {
-  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));
-}
-
 /// What a request is known by on its way: whose it is, and which of theirs.
 std::string promise_id(ConnectionRef asker, std::uint64_t number) {
   return fmt::format("{}.{}.{}", asker.shard, asker.id, number);

@@ -39,10 +39,6 @@ std::string close_text(std::string text) {
   return text.substr(0, end);
 }
 
-std::uint32_t in_ms(Duration duration) {
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
