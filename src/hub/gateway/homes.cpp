@@ -19,9 +19,9 @@ Homes::Homes(Options options, std::vector<Route> routes, MessageLog& log, ShardP
 Homes::~Homes() = default;
 
 void Homes::set_routes(std::vector<Route> routes) {
-  routes_.push_back(std::make_shared<const Routes>(std::move(routes)));
-  for (auto& [conversation, room] : rooms_) room.home->set_route(routes_.back()->of(conversation));
-  routes_.erase(routes_.begin(), routes_.end() - 1);
+  auto next = std::make_unique<const Routes>(std::move(routes));
+  for (auto& [conversation, room] : rooms_) room.home->set_route(next->of(conversation));
+  routes_ = std::move(next);
 }
 
 void Homes::set_tick(Duration tick) {
@@ -34,11 +34,10 @@ Result<Homes::Room*> Homes::room(const Conversation& of) {
   auto head = log_.head(of);
   if (!head) return fail(std::move(head.error()));
   const Position begin{.epoch = options_.epoch, .offset = head->offset};
-  Room room{
-      .home = std::make_unique<Home>(
-          of, begin,
-          Home::Surroundings{.route = &routes_.back()->of(of), .dedup = dedup_, .log = log_, .port = *this},
-          HomeOptions{.tick = options_.tick})};
+  Room room{.home = std::make_unique<Home>(
+                of, begin,
+                Home::Surroundings{.route = &routes_->of(of), .dedup = dedup_, .log = log_, .port = *this},
+                HomeOptions{.tick = options_.tick})};
   return &rooms_.emplace(of, std::move(room)).first->second;
 }
 

@@ -76,8 +76,7 @@ class Homes final : private HomePort {
   Result<std::uint64_t> store(SharedMessage message) override;
 
   Options options_;
-  /// Homes refer to their routes: those of earlier settings live on with the homes that use them.
-  std::vector<std::shared_ptr<const Routes>> routes_;
+  std::unique_ptr<const Routes> routes_;  ///< Homes refer to theirs.
   MessageLog& log_;
   ShardPort& port_;
   Dedup dedup_;
