@@ -61,8 +61,10 @@ function pagePeer({ role, count, size, ordered }) {
       if (++received === count) allReceived();
     };
     channel.onclose = () => window.say({ type: 'closed' });
-    if (channel.readyState === 'open') run();
-    else channel.onopen = run;
+    // Who answers sends after it has heard something: what Chromium sends from within `datachannel`, or at an `open`
+    // right behind it, it may count as buffered for ever. And `open` may come twice.
+    channel.addEventListener(role === 'offer' ? 'open' : 'message', run, { once: true });
+    if (role === 'answer') channel.addEventListener('open', () => window.say({ type: 'open' }), { once: true });
   };
   connection.onicecandidate = ({ candidate }) => {
     if (candidate && candidate.candidate) window.say({ type: 'candidate', candidate: candidate.candidate });
