@@ -8,7 +8,7 @@
 
 namespace sluice::transport {
 
-/// What a handler is told of a GET request.
+/// What a handler is told of a request.
 struct HttpRequest {
   std::string path;            ///< Without the query.
   std::string query;           ///< What follows the first `?`, not decoded; empty when there is none.

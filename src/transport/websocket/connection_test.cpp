@@ -482,7 +482,7 @@ TEST(Connection, EndsAClientThatAnswersNoPings) {
 
 TEST(Connection, IsToldToComeAgainWhileTheServerIsBusy) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.busy = [] { return std::optional{3s}; }}};
+    Fixture fixture{shard, {.busy = [](const transport::HttpRequest&) { return std::optional{3s}; }}};
     auto client = co_await dial(fixture);
     const std::string head = co_await client.upgrade();
     EXPECT_TRUE(head.starts_with("HTTP/1.1 503")) << head;

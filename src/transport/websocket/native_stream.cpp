@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 #include <openssl/bio.h>
@@ -187,6 +188,24 @@ void NativeStream::close() {
   error_code ignored;
   socket_.close(ignored);
   refused_ = ByteBuffer{};
+}
+
+NativeStream NativeStream::rebound(const asio::any_io_executor& executor) && {
+  NativeStream moved{asio::ip::tcp::socket{executor}};
+  error_code error;
+  const auto local = socket_.local_endpoint(error);
+  if (!error) {
+    const int descriptor = socket_.release(error);
+    if (!error) {
+      moved.socket_.assign(local.protocol(), descriptor, error);
+      if (error) ::close(descriptor);
+    }
+  }
+  // OpenSSL knows the descriptor, not the socket.
+  moved.tls_ = std::move(tls_);
+  moved.refused_ = std::exchange(refused_, {});
+  close();
+  return moved;
 }
 
 ByteStream NativeStream::into_byte_stream() && {

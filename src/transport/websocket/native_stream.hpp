@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 
@@ -52,6 +53,9 @@ class NativeStream {
   void close();
 
   [[nodiscard]] asio::ip::tcp::socket& socket() { return socket_; }
+  /// The same connection on another shard; this is empty afterwards. Nothing may be pending on the socket.
+  /// When the system refuses, the connection is closed and so is the socket of what is returned.
+  [[nodiscard]] NativeStream rebound(const asio::any_io_executor& executor) &&;
   /// The same connection for Beast. Nothing may be held back, or read ahead; this is empty afterwards.
   [[nodiscard]] ByteStream into_byte_stream() &&;
 

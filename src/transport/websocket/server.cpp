@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "core/ensure.hpp"
 #include "observe/log.hpp"
 #include "transport/address_block.hpp"
 #include "transport/websocket/server_impl.hpp"
@@ -154,7 +155,7 @@ asio::awaitable<void> Server::Impl::stop(std::string reason) {
         core.close({.code = beast::websocket::close_code::going_away, .text = reason, .reason = why});
       },
       [&](Connection& connection) { connection.close({.code = close_code::kGoingAway, .text = reason}); }});
-  asio::steady_timer limit{tasks_.executor(), limits::kLinkCloseTimeout};
+  asio::steady_timer limit{tasks_.executor(), limits_.stop};
   const auto all_gone = [](Admitted& admitted) -> asio::awaitable<void> {
     while (admitted.admission.connections() > 0) co_await admitted.changed.wait();
   };
@@ -191,8 +192,19 @@ void Server::on_link(std::string path, LinkOptions options, transport::LinkHandl
 }
 
 void Server::on_socket(std::string path, SocketOptions options, transport::SocketHandler handler) {
-  impl_->routes_.insert_or_assign(
-      std::move(path), Impl::SocketRoute{.options = std::move(options), .handler = std::move(handler)});
+  std::vector<SocketShard> here{{.executor = impl_->executor(), .handler = std::move(handler)}};
+  on_socket(std::move(path), std::move(options), std::move(here));
+}
+
+void Server::on_socket(std::string path, SocketOptions options, std::vector<SocketShard> shards) {
+  ENSURE(!shards.empty());
+  Impl::SocketRoute route{.options = std::move(options), .destinations = {}};
+  for (SocketShard& shard : shards) {
+    auto destination = std::make_shared<Impl::Destination>();
+    destination->shard = std::move(shard);
+    route.destinations.push_back(std::move(destination));
+  }
+  impl_->routes_.insert_or_assign(std::move(path), std::move(route));
 }
 
 Result<std::string> Server::listen(const ListenAddress& address) {

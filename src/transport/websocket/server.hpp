@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -28,6 +29,7 @@ struct ServerLimits {
   Bytes header = limits::kHttpHeader;
   Duration handshake = limits::kHandshakeTimeout;  ///< From accept to the end of the request's header.
   Duration linger = limits::kHttpLinger;
+  Duration stop = limits::kLinkCloseTimeout;  ///< For connections to end in good order once it stops.
 };
 
 struct ServerOptions {
@@ -45,6 +47,7 @@ enum class ServerCount : std::uint8_t {
   timed_out,            ///< TLS, header or request took too long.
   tls_failed,
   busy,         ///< Told to come again (`SocketOptions::busy`).
+  lost,         ///< The system did not let it move to its shard.
   bad_request,  ///< No HTTP, too large a header, no such path, no such method, a broken upgrade.
 };
 inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::bad_request) + 1;
@@ -52,9 +55,10 @@ inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCoun
 /// An HTTP server for small GET requests and for WebSockets, on several addresses, with TLS or on loopback
 /// only.
 ///
-/// One shard. Handlers are set before the first `listen`; they run on the shard and are short. A connection
-/// carries one request: after a response it is closed. Every connection is bounded in time until it is a
-/// link, and from then on by its pings; their number is bounded in total and for each address.
+/// One shard; accepted sockets may live on others. Handlers are set before the first `listen`; they run on
+/// the shard and are short. A connection carries one request: after a response it is closed. Every connection
+/// is bounded in time until it is a link, and from then on by its pings; their number is bounded in total and
+/// for each address.
 class Server {
  public:
   /// Errors: `not_found`, `malformed` (the PEM files).
@@ -68,6 +72,9 @@ class Server {
   void on_link(std::string path, LinkOptions options, transport::LinkHandler handler);
   /// For many clients: frames of our own (docs/wire/websocket.md) instead of Beast's stream.
   void on_socket(std::string path, SocketOptions options, transport::SocketHandler handler);
+  /// The same, dealt out in turn: this shard accepts, shakes hands and upgrades; then the connection moves to
+  /// the next of `shards` (one at least) and is handed to its handler there.
+  void on_socket(std::string path, SocketOptions options, std::vector<SocketShard> shards);
 
   /// Begins to accept there and returns the URL without a path, with the port that the kernel chose if it was
   /// to. Errors: `address_in_use`, `permission_denied` (also: plain HTTP beyond loopback),
@@ -77,8 +84,9 @@ class Server {
   /// The certificate's; absent without TLS.
   [[nodiscard]] std::optional<Fingerprint> fingerprint() const;
 
-  /// Accepts no more, ends what still shakes hands, closes every link with 1001 (going away) and `reason`,
-  /// and waits for them within `limits::kLinkCloseTimeout`; what is left then is cut. To be called once.
+  /// Accepts no more, ends what still shakes hands, closes every link and socket of this shard with 1001
+  /// (going away) and `reason`, and waits for them and for the sockets of other shards within
+  /// `ServerLimits::stop`; what is left here then is cut. To be called once.
   boost::asio::awaitable<void> stop(std::string reason);
 
   [[nodiscard]] std::size_t connections() const;

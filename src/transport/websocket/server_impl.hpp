@@ -10,9 +10,11 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 
 #include "runtime/task_scope.hpp"
@@ -40,9 +42,15 @@ class Server::Impl {
     LinkOptions options;
     transport::LinkHandler handler;
   };
+  /// Where a socket may go; kept by what is on its way there.
+  struct Destination {
+    SocketShard shard;
+    std::shared_ptr<ReadBuffer> scratch = std::make_shared<ReadBuffer>();
+  };
   struct SocketRoute {
     SocketOptions options;
-    transport::SocketHandler handler;
+    std::vector<std::shared_ptr<const Destination>> destinations;
+    std::size_t next = 0;
   };
   std::map<std::string, transport::HttpHandler, std::less<>> pages_;
   std::map<std::string, std::variant<LinkRoute, SocketRoute>, std::less<>> routes_;
@@ -50,6 +58,7 @@ class Server::Impl {
 
   [[nodiscard]] const std::optional<Fingerprint>& fingerprint() const { return fingerprint_; }
   [[nodiscard]] std::size_t connections() const { return admitted_->admission.connections(); }
+  [[nodiscard]] const asio::any_io_executor& executor() const { return tasks_.executor(); }
 
  private:
   /// What the server can do with a connection that became a WebSocket.
@@ -85,6 +94,22 @@ class Server::Impl {
     bool in_handshake = true;
   };
 
+  /// A ticket in the hands of another shard: it comes back to where the counts are.
+  class Lease {
+   public:
+    Lease(asio::any_io_executor home, std::shared_ptr<Ticket> ticket)
+        : home_(std::move(home)), ticket_(std::move(ticket)) {}
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease() {
+      asio::post(home_, [ticket = std::move(ticket_)]() mutable { ticket.reset(); });
+    }
+
+   private:
+    asio::any_io_executor home_;
+    std::shared_ptr<Ticket> ticket_;
+  };
+
   /// A connection until it is answered, or a WebSocket.
   struct Visit {
     NativeStream stream;
@@ -102,7 +127,9 @@ class Server::Impl {
   asio::awaitable<std::optional<Request>> read_request(Visit& visit, const Deadline& deadline);
   asio::awaitable<void> answer(Visit& visit, Response response);
   asio::awaitable<void> upgrade(Visit& visit, const Request& request, const LinkRoute& route);
-  asio::awaitable<void> upgrade(Visit& visit, const Request& request, const SocketRoute& route);
+  asio::awaitable<void> upgrade(Visit& visit, const Request& request, SocketRoute& route);
+  void hand_over(Visit& visit, Connection::Setup setup, transport::AcceptedSocket accepted,
+                 const std::shared_ptr<const Destination>& to);
   transport::HttpResponse respond(const Request& request, const std::string& remote);
 
   runtime::TaskScope tasks_;
@@ -110,7 +137,6 @@ class Server::Impl {
   std::optional<asio::ssl::context> tls_;
   std::optional<Fingerprint> fingerprint_;
   std::shared_ptr<Admitted> admitted_;
-  std::shared_ptr<ReadBuffer> scratch_ = std::make_shared<ReadBuffer>();
   std::list<asio::ip::tcp::acceptor> acceptors_;
 };
 

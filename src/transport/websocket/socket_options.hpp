@@ -6,10 +6,14 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/any_io_executor.hpp>
+
 #include "core/bytes.hpp"
 #include "core/hub_limits.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
+#include "transport/http.hpp"
+#include "transport/message_socket.hpp"
 #include "transport/websocket/frame.hpp"
 
 namespace sluice::websocket {
@@ -28,8 +32,20 @@ struct SocketOptions {
   Duration ping = limits::kHubHeartbeat;
   Duration close_timeout = limits::kLinkCloseTimeout;
   Duration linger = limits::kHttpLinger;
-  /// When it returns a time, nobody is let in and told to come again after it (503).
-  std::function<std::optional<std::chrono::seconds>()> busy{};
+  /// Asked about each client whose upgrade is good, on the server's shard. When it returns a time, the client
+  /// is not let in and told to come again after it (503).
+  std::function<std::optional<std::chrono::seconds>(const transport::HttpRequest&)> busy{};
+};
+
+/// An event loop on which sockets live, and who takes them there.
+///
+/// Its loop may stop at any time; it is destroyed after the server's `stop` has ended, and before the
+/// server's own loop, to which connections say that they are gone. Its sockets are ended by whoever took
+/// them: the server's `stop` waits for them and does not end them, except where the executor is the server's
+/// own.
+struct SocketShard {
+  boost::asio::any_io_executor executor;
+  transport::SocketHandler handler;  ///< Called on this shard only, also a little after `stop`.
 };
 
 }  // namespace sluice::websocket

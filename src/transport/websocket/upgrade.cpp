@@ -106,6 +106,15 @@ std::expected<Switched, Response> switch_protocols(const Request& request,
   return switched;
 }
 
+transport::HttpRequest describe_request(const Request& request, std::string remote_address) {
+  const std::string_view target = request.target();
+  const auto mark = target.find('?');
+  transport::HttpRequest described{
+      .path = std::string{target.substr(0, mark)}, .query = {}, .remote_address = std::move(remote_address)};
+  if (mark != std::string_view::npos) described.query = target.substr(mark + 1);
+  return described;
+}
+
 Response come_again(const Request& request, std::chrono::seconds after) {
   Response response = refusal(request, http::status::service_unavailable, "Too much to do; come again.");
   response.set(Field::retry_after, std::to_string(after.count()));

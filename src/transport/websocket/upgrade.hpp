@@ -31,6 +31,9 @@ struct Switched {
 [[nodiscard]] std::expected<Switched, Response> switch_protocols(const Request& request,
                                                                  const std::vector<Subprotocol>& spoken);
 
+/// What a handler is told of it.
+[[nodiscard]] transport::HttpRequest describe_request(const Request& request, std::string remote_address);
+
 /// 503, with Retry-After.
 [[nodiscard]] Response come_again(const Request& request, std::chrono::seconds after);
 
