@@ -166,3 +166,15 @@ inline constexpr std::size_t kMaxMembersNamed = 1'000;  ///< In one answer to Wh
 inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
 
 }  // namespace sluice::limits
+/// How far the clocks of an issuer and a hub may be apart: RFC 7519 §4.1.4 has "a few minutes" at the most.
+inline constexpr auto kTokenSkew = 30s;
+/// In each list of a token's rights: what fits into a token with names of some length.
+inline constexpr std::size_t kMaxPatterns = 64;
+/// Keys that tokens are checked with: several issuers, each with an old one and a new one. A token without an
+/// id may cost a check by each.
+inline constexpr std::size_t kMaxKeys = 32;
+/// A file of keys: so many of the largest in a JWK set.
+inline constexpr Bytes kMaxKeyFileText = 64_KiB;
+/// The least by RFC 7518 §3.3; twice the most that anybody uses, so that no check takes long.
+inline constexpr int kMinRsaBits = 2'048;
+inline constexpr int kMaxRsaBits = 8'192;
