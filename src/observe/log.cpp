@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -61,6 +62,22 @@ std::string json_text(std::string_view text) {
   return printable(out);
 }
 
+std::string json_member(const LogField& field) {
+  if (const auto* const number = std::get_if<std::int64_t>(&field.value))
+    return fmt::format(R"(,"{}":{})", field.key, *number);
+  return fmt::format(R"(,"{}":"{}")", field.key, json_text(std::get<std::string_view>(field.value)));
+}
+
+/// Texts that would not read as one word stand in quotes.
+std::string text_member(const LogField& field) {
+  if (const auto* const number = std::get_if<std::int64_t>(&field.value))
+    return fmt::format(" {}={}", field.key, *number);
+  const auto text = std::get<std::string_view>(field.value);
+  const bool plain = !text.empty() && text.find_first_of(" \"\\=") == std::string_view::npos;
+  return plain ? fmt::format(" {}={}", field.key, printable(text))
+               : fmt::format(R"( {}="{}")", field.key, json_text(text));
+}
+
 }  // namespace
 
 bool colours_refused() {
@@ -84,15 +101,24 @@ bool log_enabled(LogLevel level) {
 }
 
 void log(LogLevel level, std::string_view room, std::string_view message) {
+  log(level, room, message, std::initializer_list<LogField>{});
+}
+
+void log(LogLevel level, std::string_view room, std::string_view message,
+         std::initializer_list<LogField> fields) {
   Logger& out = logger();
   if (!log_enabled(level)) return;
-  if (out.format == LogConfig::Format::json) {
+  const bool json = out.format == LogConfig::Format::json;
+  std::string values;
+  for (const LogField& field : fields) values += json ? json_member(field) : text_member(field);
+  if (json) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    out.sink->log(to_spdlog(level), R"({{"log":"{}","room":"{}","time_ms":{},"message":"{}"}})",
+    out.sink->log(to_spdlog(level), R"({{"log":"{}","room":"{}","time_ms":{},"message":"{}"{}}})",
                   kNames[static_cast<std::size_t>(level)], room,
-                  std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), json_text(message));
+                  std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), json_text(message),
+                  values);
   } else {
-    out.sink->log(to_spdlog(level), "{}: {}", room, printable(message));
+    out.sink->log(to_spdlog(level), "{}: {}{}", room, printable(message), values);
   }
 }
 

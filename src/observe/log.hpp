@@ -3,8 +3,10 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <variant>
 
 namespace sluice::observe {
 
@@ -36,6 +38,14 @@ struct ParsedLevel {
 /// Writes one line. Safe from any thread. `room` names who speaks: "tunnel", "webrtc", ...
 /// Control characters are escaped, since a message may carry what a peer sent.
 void log(LogLevel level, std::string_view room, std::string_view message);
+
+/// A named value beside the message: a key of its own in JSON, `key=value` behind the message otherwise.
+struct LogField {
+  std::string_view key;  ///< Of ours: a plain word.
+  std::variant<std::string_view, std::int64_t> value;
+};
+void log(LogLevel level, std::string_view room, std::string_view message,
+         std::initializer_list<LogField> fields);
 
 /// As above, for a message that costs something to make: `make` runs only when the level is enabled.
 template <std::invocable Make>

@@ -25,5 +25,24 @@ TEST(Log, WhatAPeerSentStaysInsideItsJsonString) {
       << line;
 }
 
+std::string logged_with_fields(LogConfig::Format format) {
+  ::testing::internal::CaptureStderr();
+  configure_log({.level = LogLevel::info, .format = format});
+  log(LogLevel::warn, "hub", "gone", {{"uid", "ann"}, {"why", "too \"slow\""}, {"agent", ""}, {"bytes", 42}});
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(Log, FieldsStandBehindTheMessage) {
+  const std::string line = logged_with_fields(LogConfig::Format::text);
+  EXPECT_TRUE(line.ends_with("hub: gone uid=ann why=\"too \\\"slow\\\"\" agent=\"\" bytes=42\n")) << line;
+}
+
+TEST(Log, FieldsAreMembersOfTheirOwnInJson) {
+  const std::string line = logged_with_fields(LogConfig::Format::json);
+  EXPECT_TRUE(line.ends_with(R"(,"message":"gone","uid":"ann","why":"too \"slow\"","agent":"","bytes":42})"
+                             "\n"))
+      << line;
+}
+
 }  // namespace
 }  // namespace sluice::observe

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/frames.hpp"
+#include "flow/charge.hpp"
 #include "flow/outbox.hpp"
 #include "wire/hub/encoding.hpp"
 
@@ -22,6 +23,8 @@ struct Batch {
   flow::DropPolicy policy = flow::DropPolicy::newest;
   std::string key{};
   std::array<SharedFrames, wire::hub::kEncodings> frames{};  ///< Null where nobody speaks it.
+  flow::Charge memory{};
+  flow::Charge backlog{};
 
   [[nodiscard]] std::uint64_t last() const { return first + count - 1; }
   [[nodiscard]] const SharedFrames& in(wire::hub::Encoding encoding) const {

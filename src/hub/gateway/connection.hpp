@@ -13,6 +13,7 @@
 #include "flow/token_bucket.hpp"
 #include "hub/auth/identity.hpp"
 #include "hub/gateway/ids.hpp"
+#include "hub/gateway/ledger.hpp"
 #include "hub/gateway/receiver.hpp"
 #include "hub/gateway/topics.hpp"
 #include "transport/message_socket.hpp"
@@ -84,6 +85,7 @@ struct Connection {
   wire::hub::Hello hello{};
   auth::Identity identity{};
   std::string session{};
+  std::shared_ptr<UserShare> share{};
   std::optional<Receiver> receiver{};
   std::optional<flow::TokenBucket> messages{};
   std::optional<flow::TokenBucket> bytes{};

@@ -186,7 +186,7 @@ TEST_P(GatewaySimulation, LosesNothingSilently) {
   world_->settle();
   EXPECT_TRUE(world_->books_balance());
   EXPECT_EQ(world_->books().pending(), 0U);
-  EXPECT_EQ(world_->process->stats().held, Bytes{});
+  EXPECT_EQ(world_->ledger.process->stats().held, Bytes{});
   EXPECT_GT(world_->books().delivered, 1'000U);
 }
 

@@ -27,13 +27,12 @@ Home::Home(wire::hub::Conversation conversation, Position head, Surroundings sur
 void Home::publish(Incoming incoming, Moment now) {
   const wire::hub::Publish& publish = incoming.publish;
   const Dedup::Message known{.to = conversation_, .from = incoming.user, .id = publish.id};
-  if (const auto first = around_.dedup.find(known, now.at)) {
-    around_.port.answer(incoming.from,
-                        {.seq = publish.seq, .id = publish.id, .position = *first, .duplicate = true});
-    return;
-  }
+  if (const auto first = around_.dedup.find(known, now.at)) return answer_duplicate(incoming, *first);
   if (publish.level >= Level::stored && !around_.route->stored) {
     return refuse(incoming, Reason::not_stored, "Messages of this conversation are not stored.", {});
+  }
+  if (publish.level >= Level::stored && !around_.log.durable()) {
+    return refuse(incoming, Reason::not_stored, "This hub keeps messages in memory only.", {});
   }
   if (publish.level == Level::delivered && awaited_.size() >= limits::kAwaitedDeliveries) {
     return refuse(incoming, Reason::too_many_requests, "Too many deliveries are awaited here.",
@@ -67,12 +66,35 @@ void Home::publish(Incoming incoming, Moment now) {
 std::optional<Reason> Home::store(const Incoming& incoming, const SharedMessage& message) {
   const auto ticket = around_.port.store(message);
   if (!ticket) return ticket.error().code == Errc::busy ? Reason::store_full : Reason::store_failed;
-  unstored_.push_back({.ticket = *ticket,
-                       .message = message,
-                       .from = incoming.from,
-                       .seq = incoming.publish.seq,
-                       .level = incoming.publish.level});
+  Unstored unstored{.ticket = *ticket, .message = message};
+  const Level level = incoming.publish.level;
+  if (level >= Level::stored) {
+    unstored.waiters.push_back({.from = incoming.from,
+                                .seq = incoming.publish.seq,
+                                .awaits_delivery = level == Level::delivered,
+                                .duplicate = false});
+  }
+  unstored_.push_back(std::move(unstored));
   return std::nullopt;
+}
+
+/// Tells what is known of the first one, at once or when it is on the disk.
+void Home::answer_duplicate(const Incoming& incoming, Position first) {
+  const wire::hub::Publish& publish = incoming.publish;
+  Level level = Level::accepted;
+  if (publish.level >= Level::stored && around_.route->stored) {
+    const auto unstored = std::ranges::find(
+        unstored_, first, [](const Unstored& waiting) { return waiting.message->delivery.position; });
+    if (unstored != unstored_.end()) {
+      unstored->waiters.push_back(
+          {.from = incoming.from, .seq = publish.seq, .awaits_delivery = false, .duplicate = true});
+      return;
+    }
+    level = Level::stored;
+  }
+  around_.port.answer(
+      incoming.from,
+      {.seq = publish.seq, .id = publish.id, .level = level, .position = first, .duplicate = true});
 }
 
 bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
@@ -83,18 +105,20 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk.
     awaited_.erase(delivery.position.offset);
-    if (stored.level >= Level::stored) {
-      around_.port.answer(stored.from, {.seq = stored.seq,
-                                        .id = delivery.id,
-                                        .reason = Reason::store_failed,
-                                        .message = outcome.error().message,
-                                        .position = delivery.position});
-    }
-  } else if (stored.level == Level::stored) {
-    around_.port.answer(
-        stored.from,
-        {.seq = stored.seq, .id = delivery.id, .level = Level::stored, .position = delivery.position});
   }
+  for (const Waiter& waiter : stored.waiters) {
+    wire::hub::Receipt receipt{
+        .seq = waiter.seq, .id = delivery.id, .position = delivery.position, .duplicate = waiter.duplicate};
+    if (!outcome) {
+      receipt.reason = Reason::store_failed;
+      receipt.message = outcome.error().message;
+    } else if (!waiter.awaits_delivery) {
+      receipt.level = Level::stored;
+    }
+    // Who awaits the delivery learns by an Ack that it is stored: how long the rest takes is up to others.
+    around_.port.answer(waiter.from, std::move(receipt));
+  }
+  tell_delivered();
   return true;
 }
 
@@ -113,7 +137,15 @@ void Home::await_delivery(const Incoming& incoming) {
 
 void Home::on_processed(Position position) {
   if (position.epoch != head_.epoch) return;
-  const auto end = awaited_.upper_bound(position.offset);
+  processed_ = std::max(processed_, position.offset);
+  tell_delivered();
+}
+
+/// Delivered says stored as well: what has been processed before its commit waits for that.
+void Home::tell_delivered() {
+  std::uint64_t last = processed_;
+  if (!unstored_.empty()) last = std::min(last, unstored_.front().message->delivery.position.offset - 1);
+  const auto end = awaited_.upper_bound(last);
   for (auto it = awaited_.begin(); it != end; ++it) {
     around_.port.answer(it->second.from, {.seq = it->second.seq,
                                           .id = it->second.id,
@@ -167,10 +199,21 @@ void Home::flush(TimePoint now) {
     if (spoken)
       batch->frames[encoding] = around_.port.encode(messages, static_cast<wire::hub::Encoding>(encoding));
   }
+  charge(*batch);
   for (std::size_t shard = 0; shard < subscribers_.size(); ++shard) {
     if (std::ranges::all_of(subscribers_[shard], [](std::uint32_t count) { return count == 0; })) continue;
     around_.port.hand_out(static_cast<ShardId>(shard), conversation_, batch);
   }
+}
+
+/// As long as anybody is still to be given it.
+void Home::charge(Batch& batch) const {
+  Bytes bytes;
+  for (const SharedFrames& frames : batch.frames) {
+    if (frames) bytes += size_of(frames->bytes());
+  }
+  batch.memory = {around_.ledger.process, bytes};
+  batch.backlog = {around_.ledger.backlog, bytes * subscribers_in_all_};
 }
 
 Result<LogPage> Home::page(Position after, PageLimits limits) {

@@ -13,6 +13,7 @@
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/dedup.hpp"
 #include "hub/gateway/ids.hpp"
+#include "hub/gateway/ledger.hpp"
 #include "hub/gateway/message_log.hpp"
 #include "hub/gateway/route.hpp"
 #include "wire/hub/encoding.hpp"
@@ -59,6 +60,7 @@ class Home {
     Dedup& dedup;
     MessageLog& log;
     HomePort& port;
+    const Ledger& ledger;
   };
   Home(wire::hub::Conversation conversation, wire::hub::Position head, Surroundings surroundings,
        HomeOptions options);
@@ -90,12 +92,17 @@ class Home {
   [[nodiscard]] bool idle() const;
 
  private:
+  /// Who is to hear that a message is on the disk.
+  struct Waiter {
+    ConnectionRef from;
+    std::uint64_t seq;
+    bool awaits_delivery;
+    bool duplicate;
+  };
   struct Unstored {
     std::uint64_t ticket;
     SharedMessage message;
-    ConnectionRef from;
-    std::uint64_t seq;
-    wire::hub::Level level;
+    std::vector<Waiter> waiters{};
   };
   struct Awaited {
     ConnectionRef from;
@@ -103,10 +110,13 @@ class Home {
     std::string id;
   };
 
+  void answer_duplicate(const Incoming& incoming, wire::hub::Position first);
   void refuse(const Incoming& incoming, wire::hub::Reason reason, std::string message, Duration retry_after);
   [[nodiscard]] std::optional<wire::hub::Reason> store(const Incoming& incoming,
                                                        const SharedMessage& message);
+  void tell_delivered();
   void await_delivery(const Incoming& incoming);
+  void charge(Batch& batch) const;
   void add_to_batch(wire::hub::Delivery delivery, Moment now);
 
   wire::hub::Conversation conversation_;
@@ -119,6 +129,7 @@ class Home {
   std::size_t batch_bytes_ = 0;
   TimePoint flushed_at_;
   std::deque<Unstored> unstored_;
+  std::uint64_t processed_ = 0;  ///< The last offset of this epoch that a receiver has processed.
   std::map<std::uint64_t, Awaited> awaited_;  ///< By offset: who wants to know of its delivery.
 };
 

@@ -12,8 +12,12 @@ using wire::hub::Conversation;
 using wire::hub::Position;
 using wire::hub::Reason;
 
-Homes::Homes(Options options, std::vector<Route> routes, MessageLog& log, ShardPort& port)
-    : options_(options), log_(log), port_(port), users_(options.users, port) {
+Homes::Homes(Options options, std::vector<Route> routes, Surroundings around)
+    : options_(options),
+      log_(around.log),
+      port_(around.port),
+      ledger_(around.ledger),
+      users_(options.users, around.port) {
   set_routes(std::move(routes));
 }
 Homes::~Homes() = default;
@@ -34,11 +38,24 @@ Result<Homes::Room*> Homes::room(const Conversation& of) {
   auto head = log_.head(of);
   if (!head) return fail(std::move(head.error()));
   const Position begin{.epoch = options_.epoch, .offset = head->offset};
-  Room room{.home = std::make_unique<Home>(
-                of, begin,
-                Home::Surroundings{.route = &routes_->of(of), .dedup = dedup_, .log = log_, .port = *this},
-                HomeOptions{.tick = options_.tick})};
+  Room room{
+      .home = std::make_unique<Home>(
+          of, begin,
+          Home::Surroundings{
+              .route = &routes_->of(of), .dedup = dedup_, .log = log_, .port = *this, .ledger = ledger_},
+          HomeOptions{.tick = options_.tick})};
   return &rooms_.emplace(of, std::move(room)).first->second;
+}
+
+void Homes::handle(mail::Attach mail, Moment now) {
+  const Conversation inbox{.kind = Conversation::Kind::user, .name = mail.user};
+  Position head;
+  if (const auto known = rooms_.find(inbox); known != rooms_.end()) {
+    head = known->second.home->head();
+  } else if (const auto stored = log_.head(inbox)) {
+    head = *stored;
+  }
+  users_.attach(std::move(mail), head, now);
 }
 
 void Homes::handle(mail::Publish mail, Moment now) {

@@ -31,8 +31,13 @@ class Homes final : private HomePort {
     Duration tick;
     Users::Limits users;
   };
-  /// Both outlive it.
-  Homes(Options options, std::vector<Route> routes, MessageLog& log, ShardPort& port);
+  /// What it refers to outlives it.
+  struct Surroundings {
+    MessageLog& log;
+    ShardPort& port;
+    const Ledger& ledger;
+  };
+  Homes(Options options, std::vector<Route> routes, Surroundings around);
   Homes(const Homes&) = delete;
   Homes& operator=(const Homes&) = delete;
   ~Homes() override;
@@ -43,7 +48,7 @@ class Homes final : private HomePort {
   void handle(const mail::Read& mail, Moment now);
   void handle(const mail::Processed& mail);
   void handle(const mail::AskWho& mail);
-  void handle(mail::Attach mail, Moment now) { users_.attach(std::move(mail), now); }
+  void handle(mail::Attach mail, Moment now);
   void handle(mail::Detach mail, Moment now) { users_.detach(std::move(mail), now); }
   void handle(mail::Ask mail) { users_.ask(std::move(mail)); }
   void handle(const mail::KickUser& mail) { users_.kick(mail); }
@@ -54,6 +59,7 @@ class Homes final : private HomePort {
   [[nodiscard]] std::optional<TimePoint> next_flush() const;
   void set_routes(std::vector<Route> routes);
   void set_tick(Duration tick);
+  void set_user_limits(Users::Limits limits) { users_.set_limits(limits); }
 
   [[nodiscard]] std::size_t size() const { return rooms_.size(); }
   [[nodiscard]] const Users& users() const { return users_; }
@@ -79,6 +85,7 @@ class Homes final : private HomePort {
   std::unique_ptr<const Routes> routes_;  ///< Homes refer to theirs.
   MessageLog& log_;
   ShardPort& port_;
+  const Ledger& ledger_;
   Dedup dedup_;
   Users users_;
   std::map<wire::hub::Conversation, Room> rooms_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <string>
 
 #include "core/time.hpp"
 #include "wire/hub/message.hpp"
@@ -19,6 +20,11 @@ struct ConnectionRef {
   std::uint64_t id = 0;
   auto operator<=>(const ConnectionRef&) const = default;
 };
+
+/// As logs and the admin API name it: `SHARD-NUMBER`.
+[[nodiscard]] inline std::string connection_id(ConnectionRef ref) {
+  return std::to_string(ref.shard).append(1, '-').append(std::to_string(ref.id));
+}
 
 /// The same time on both clocks: for waits, and for people.
 struct Moment {

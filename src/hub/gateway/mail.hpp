@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "flow/charge.hpp"
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/home.hpp"
 #include "hub/gateway/ids.hpp"
@@ -20,6 +21,7 @@ namespace sluice::hub::mail {
 struct Publish {
   wire::hub::Conversation to;
   Incoming incoming;
+  flow::Charge memory{};
 };
 /// A connection wants what comes from now on, and before that what came after `after`.
 struct Subscribe {
@@ -87,6 +89,7 @@ struct Answer {
 struct Attached {
   ConnectionRef to;
   std::string session;
+  wire::hub::Position inbox{};  ///< The last one there.
   std::optional<wire::hub::Ended> previous{};
   std::optional<wire::hub::Reason> refused{};
 };

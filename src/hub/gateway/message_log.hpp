@@ -49,6 +49,9 @@ class MessageLog {
   virtual void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) = 0;
   /// The last that was acknowledged.
   [[nodiscard]] virtual Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) = 0;
+
+  /// What it reported as stored outlives the process.
+  [[nodiscard]] virtual bool durable() const = 0;
 };
 
 }  // namespace sluice::hub

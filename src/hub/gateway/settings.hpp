@@ -26,6 +26,9 @@ struct GatewaySettings {
 
   bool rates_enabled = true;
   Rates per_connection{};
+  Rates per_user{
+      .messages = {.burst = 2 * limits::kMessageBurst, .tokens = 2 * limits::kMessagesPerSecond},
+      .bytes = {.burst = 2 * limits::kByteBurst.count(), .tokens = 2 * limits::kBytesPerSecond.count()}};
   std::size_t fanout_slice = limits::kFanoutSlice;  ///< Receivers that are reached in one turn of the loop.
   Duration tick = limits::kFanoutTick;              ///< Zero: every message goes out at once.
 

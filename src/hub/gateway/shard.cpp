@@ -11,6 +11,15 @@ namespace sluice::hub {
 using wire::hub::Conversation;
 using wire::hub::Reason;
 
+ShardCounts& ShardCounts::operator+=(const ShardCounts& other) {
+  for (std::size_t i = 0; i < refused.size(); ++i) refused[i] += other.refused[i];
+  for (std::size_t i = 0; i < ended.size(); ++i) ended[i] += other.ended[i];
+  accepted += other.accepted;
+  received += other.received;
+  shed += other.shed;
+  return *this;
+}
+
 Shard::Shard(Surroundings around, GatewaySettings settings)
     : around_(std::move(around)),
       settings_(std::move(settings)),
@@ -19,7 +28,7 @@ Shard::Shard(Surroundings around, GatewaySettings settings)
               .tick = settings_.tick,
               .users = {.connections = settings_.connections_per_user,
                         .resume_window = settings_.resume_window}},
-             settings_.routes, around_.log, around_.port) {}
+             settings_.routes, {.log = around_.log, .port = around_.port, .ledger = around_.ledger}) {}
 
 Shard::~Shard() = default;
 
@@ -37,6 +46,7 @@ ConnectionRef Shard::open(std::unique_ptr<transport::MessageSocket> socket, wire
       new Connection{.ref = ref, .socket = std::move(socket), .encoding = encoding, .opened = now.at}};
   around_.observer.on_opened(*connection);
   connections_.emplace(ref.id, std::move(connection));
+  greetings_.push_back({.since = now.at, .id = ref.id});
   return ref;
 }
 
@@ -169,6 +179,12 @@ void Shard::tick(Moment now) {
   ended_.clear();
 }
 
+TimePoint Shard::next_tick() const {
+  const TimePoint sweep = swept_at_ + limits::kSweep;
+  const auto flush = homes_.next_flush();
+  return flush ? std::min(*flush, sweep) : sweep;
+}
+
 std::uint64_t Shard::pending_copies() const {
   std::uint64_t pending = 0;
   for (const auto& [id, connection] : connections_) {
@@ -181,8 +197,13 @@ void Shard::set_settings(GatewaySettings settings, Moment now) {
   settings_ = std::move(settings);
   homes_.set_routes(settings_.routes);
   homes_.set_tick(settings_.tick);
+  homes_.set_user_limits(
+      {.connections = settings_.connections_per_user, .resume_window = settings_.resume_window});
   for (const auto& [id, connection] : connections_) {
-    if (connection->receiver) connection->receiver->limits_changed(now.at);
+    if (!connection->receiver) continue;
+    connection->receiver->limits_changed(now.at);
+    connection->messages.emplace(settings_.per_connection.messages, now.at);
+    connection->bytes.emplace(settings_.per_connection.bytes, now.at);
   }
 }
 

@@ -16,12 +16,12 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
-#include "flow/account.hpp"
 #include "hub/auth/identity.hpp"
 #include "hub/gateway/books.hpp"
 #include "hub/gateway/connection.hpp"
 #include "hub/gateway/homes.hpp"
 #include "hub/gateway/ids.hpp"
+#include "hub/gateway/ledger.hpp"
 #include "hub/gateway/mail.hpp"
 #include "hub/gateway/settings.hpp"
 #include "hub/gateway/topics.hpp"
@@ -59,6 +59,8 @@ class ShardObserver {
  public:
   virtual ~ShardObserver() = default;
   virtual void on_opened(const Connection& connection) = 0;
+  virtual void on_welcomed(const Connection& connection) = 0;
+  /// In the state that it was in until now.
   virtual void on_ended(const Connection& connection, const wire::hub::Ended& how,
                         std::string_view message) = 0;
   virtual void on_refused(const Connection& connection, wire::hub::Reason reason) = 0;
@@ -71,6 +73,8 @@ struct ShardCounts {
   std::uint64_t accepted = 0;               ///< Publishes.
   std::uint64_t received = 0;               ///< Envelopes.
   Bytes shed{};
+
+  ShardCounts& operator+=(const ShardCounts& other);
 };
 
 /// One of the hub's event loops as what it decides: its connections, the homes of its conversations and
@@ -88,9 +92,9 @@ class Shard {
     MessageLog& log;
     ShardPort& port;
     ShardObserver& observer;
-    std::shared_ptr<flow::Account> process;
-    /// A user's account, the same for all shards.
-    std::function<std::shared_ptr<flow::Account>(const std::string&)> user_account;
+    const Ledger& ledger;
+    /// A user's, the same for all shards.
+    std::function<std::shared_ptr<UserShare>(const std::string&)> share_of;
   };
   Shard(Surroundings around, GatewaySettings settings);
   Shard(const Shard&) = delete;
@@ -112,6 +116,8 @@ class Shard {
   /// A bounded piece of what is to be handed out; not from inside a socket's call. True: there is more.
   bool work(Moment now);
   void tick(Moment now);
+  /// When the next tick is due.
+  [[nodiscard]] TimePoint next_tick() const;
 
   void set_settings(GatewaySettings settings, Moment now);
   /// Every client is told, in bounded steps of `tick`, and asked to come back after a while.
@@ -121,6 +127,8 @@ class Shard {
   [[nodiscard]] std::uint64_t pending_copies() const;
   [[nodiscard]] const ShardCounts& counts() const { return counts_; }
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+  [[nodiscard]] std::size_t users_online() const { return homes_.users().online(); }
+  [[nodiscard]] std::size_t conversations() const { return homes_.size(); }
   [[nodiscard]] const Connection* find(ConnectionRef ref) const;
   template <typename Visit>
   void each_connection(Visit&& visit) const {
@@ -173,6 +181,8 @@ class Shard {
   // pressure: shard_pressure.cpp
   void sweep(Moment now);
   void shed_load(Moment now);
+  void end_silent_greetings(Moment now);
+  void shed_user(Connection& connection, Moment now);
   void expire_promises(Connection& connection, Moment now);
   void take_sample(Connection& connection, Moment now);
   void drain(Moment now);
@@ -196,6 +206,11 @@ class Shard {
       ended_;                          ///< Freed by `work` and `tick`, not in their sockets' calls.
   std::set<std::uint64_t> slow_;       ///< Worth a look by the sweep.
   std::set<std::uint64_t> unsettled_;  ///< Given something in this turn.
+  struct Greeting {
+    TimePoint since;
+    std::uint64_t id;
+  };
+  std::deque<Greeting> greetings_;  ///< Whose Hello may still be awaited, the longest first.
   TimePoint swept_at_{};
   bool draining_ = false;
 };

@@ -47,11 +47,15 @@ std::optional<PromiseId> parse_promise_id(std::string_view text) {
 std::optional<Duration> Shard::limited(Connection& connection, std::size_t size, Moment now) {
   if (!settings_.rates_enabled) return std::nullopt;
   const std::uint64_t bytes = std::min<std::uint64_t>(size, settings_.per_connection.bytes.burst);
+  UserShare& share = *connection.share;
   const Duration wait =
-      std::max(connection.messages->wait_for(1, now.at), connection.bytes->wait_for(bytes, now.at));
+      std::max({connection.messages->wait_for(1, now.at), connection.bytes->wait_for(bytes, now.at),
+                share.messages.wait_for(1, now.at), share.bytes.wait_for(bytes, now.at)});
   if (wait > Duration::zero()) return wait;
   (void)connection.messages->take(1, now.at);
   (void)connection.bytes->take(bytes, now.at);
+  share.messages.take(1, now.at);
+  share.bytes.take(bytes, now.at);
   return std::nullopt;
 }
 
@@ -80,15 +84,16 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
   }
-  if (settings_.memory_enabled && around_.process->over()) {
-    return no(Reason::overloaded, "The hub is out of memory for now.",
+  if (settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over())) {
+    return no(Reason::overloaded, "The hub cannot take more for now.",
               limits::kRetryAfterFull + std::chrono::milliseconds{around_.port.random(1'000)});
   }
   ++counts_.accepted;
   const Conversation to = publish.to;
   post(to, mail::Publish{
                .to = to,
-               .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)}});
+               .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)},
+               .memory = {around_.ledger.process, Bytes{size}}});
 }
 
 /// What a home, or another client, has to say to one of ours.

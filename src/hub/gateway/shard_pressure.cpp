@@ -10,13 +10,7 @@ namespace sluice::hub {
 using wire::hub::Reason;
 
 void Shard::sweep(Moment now) {
-  for (auto place = connections_.begin(); place != connections_.end();) {
-    Connection& connection = *(place++)->second;  // ending one takes it off the list
-    if (connection.state == Connection::State::greeting &&
-        now.at - connection.opened >= settings_.hello_timeout) {
-      end(connection, Reason::timed_out, How::told, "No Hello came.", now);
-    }
-  }
+  end_silent_greetings(now);
   const std::vector<std::uint64_t> slow(slow_.begin(), slow_.end());
   for (const std::uint64_t id : slow) {
     Connection* const connection = live({.shard = around_.self, .id = id});
@@ -26,14 +20,32 @@ void Shard::sweep(Moment now) {
     }
     if (now.at - connection->sampled_at >= limits::kPressureInterval) take_sample(*connection, now);
     expire_promises(*connection, now);
+    shed_user(*connection, now);
     settle(*connection, now);
     Connection* const still = live({.shard = around_.self, .id = id});
     if (still != nullptr && still->promises.empty() && still->receiver && !still->receiver->is_slow()) {
       slow_.erase(id);
     }
   }
-  if (settings_.memory_enabled && around_.process->over()) shed_load(now);
+  if (settings_.memory_enabled && around_.ledger.process->over()) shed_load(now);
   if (draining_) drain(now);
+}
+
+void Shard::end_silent_greetings(Moment now) {
+  while (!greetings_.empty() && now.at - greetings_.front().since >= settings_.hello_timeout) {
+    Connection* const connection = live({.shard = around_.self, .id = greetings_.front().id});
+    greetings_.pop_front();
+    if (connection != nullptr && connection->state == Connection::State::greeting) {
+      end(*connection, Reason::timed_out, How::told, "No Hello came.", now);
+    }
+  }
+}
+
+/// What waits for one user is bounded, however many connections they have.
+void Shard::shed_user(Connection& connection, Moment now) {
+  if (!settings_.memory_enabled || !connection.receiver) return;
+  const flow::AccountStats memory = connection.share->memory->stats();
+  if (memory.held >= memory.limit) counts_.shed += connection.receiver->shed(now.at);
 }
 
 void Shard::take_sample(Connection& connection, Moment now) {
@@ -72,7 +84,7 @@ void Shard::shed_load(Moment now) {
   std::ranges::sort(heaviest, std::ranges::greater{},
                     [](const Connection* connection) { return connection->receiver->waiting(); });
   for (Connection* const connection : heaviest) {
-    if (!around_.process->over()) return;
+    if (!around_.ledger.process->over()) return;
     counts_.shed += connection->receiver->shed(now.at);
   }
 }

@@ -59,10 +59,11 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
   if (connection.session.empty()) connection.session = around_.port.new_session();
   connection.hello = std::move(hello);
   connection.state = Connection::State::attaching;
+  connection.share = around_.share_of(user);
   connection.receiver.emplace(
       Receiver::Identity{.encoding = connection.encoding, .acknowledges = connection.hello.acknowledges},
       settings_.receiver, *connection.socket,
-      std::make_shared<flow::Account>(Bytes::max(), around_.user_account(user)), books_);
+      std::make_shared<flow::Account>(Bytes::max(), connection.share->memory), books_);
   connection.messages.emplace(settings_.per_connection.messages, now.at);
   connection.bytes.emplace(settings_.per_connection.bytes, now.at);
   post({.kind = Conversation::Kind::user, .name = user},
@@ -91,7 +92,8 @@ void Shard::attached(mail::Attached mail, Moment now) {
                                         static_cast<std::uint32_t>(settings_.per_connection.messages.tokens),
                                     .bytes_per_second = Bytes{settings_.per_connection.bytes.tokens}},
                          .heartbeat_interval_ms = in_ms(settings_.heartbeat),
-                         .previous = std::move(mail.previous)},
+                         .previous = std::move(mail.previous),
+                         .inbox = mail.inbox},
       now);
   const Conversation inbox{.kind = Conversation::Kind::user, .name = user};
   std::optional<wire::hub::Position> inbox_after;
@@ -109,6 +111,7 @@ void Shard::attached(mail::Attached mail, Moment now) {
       }
     }
   }
+  around_.observer.on_welcomed(*connection);
   connection->hello.resume.reset();
   settle(*connection, now);
 }

@@ -9,10 +9,10 @@ namespace sluice::hub {
 
 using wire::hub::Reason;
 
-void Users::attach(mail::Attach mail, Moment now) {
+void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
   forget_old(now.at);
   auto& connections = users_[mail.user];
-  mail::Attached answer{.to = mail.connection, .session = std::move(mail.session)};
+  mail::Attached answer{.to = mail.connection, .session = std::move(mail.session), .inbox = inbox};
   if (connections.size() >= limits_.connections) {
     answer.refused = Reason::too_many_connections;
   } else {

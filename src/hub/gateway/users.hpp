@@ -30,7 +30,8 @@ class Users {
   };
   Users(Limits limits, ShardPort& port) : limits_(limits), port_(port) {}
 
-  void attach(mail::Attach mail, Moment now);
+  /// `inbox`: the last position in theirs.
+  void attach(mail::Attach mail, wire::hub::Position inbox, Moment now);
   void detach(mail::Detach mail, Moment now);
   /// Passes a request on to the connection that came last, or refuses it.
   void ask(mail::Ask mail);

@@ -132,6 +132,7 @@ class MemoryLog final : public MessageLog {
   Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) override {
     return acknowledged_[inbox];
   }
+  [[nodiscard]] bool durable() const override { return true; }
 
   /// Stores what waits; `done` hears of each.
   template <typename Done>
@@ -166,7 +167,7 @@ class MemoryLog final : public MessageLog {
 class World {
  public:
   explicit World(std::size_t shards = 1, GatewaySettings settings = {})
-      : process(std::make_shared<flow::Account>(settings.memory)) {
+      : ledger(settings), settings_(settings) {
     mail_.resize(shards * shards);
     for (std::size_t i = 0; i < shards; ++i) {
       auto site = std::make_unique<Site>(*this, static_cast<ShardId>(i), shards);
@@ -177,8 +178,8 @@ class World {
                               .log = site->log,
                               .port = *site,
                               .observer = *site,
-                              .process = process,
-                              .user_account = [this](const std::string& user) { return account_of(user); }},
+                              .ledger = ledger,
+                              .share_of = [this](const std::string& user) { return share_of(user); }},
           settings);
       sites_.push_back(std::move(site));
     }
@@ -313,7 +314,7 @@ class World {
 
   Moment now{.at = TimePoint{std::chrono::hours{1}}, .wall = 1'700'000'000'000};
   bool commits = true;  ///< The disk works.
-  std::shared_ptr<flow::Account> process;
+  Ledger ledger;
   std::map<std::string, auth::Rights> rights;  ///< Others may do everything.
   std::map<std::string, wire::hub::UnixMs> expiry;
 
@@ -349,6 +350,7 @@ class World {
     std::string new_session() override { return "s" + std::to_string(++world.sessions_); }
     std::uint64_t random(std::uint64_t below) override { return ++world.random_ % below; }
     void on_opened(const Connection&) override {}
+    void on_welcomed(const Connection&) override {}
     void on_ended(const Connection& connection, const wire::hub::Ended& how, std::string_view) override {
       world.ends_.emplace_back(connection.identity.user, how.reason);
     }
@@ -362,15 +364,16 @@ class World {
   };
 
   Site& site(const Client& client) { return *sites_[client.ref.shard]; }
-  std::shared_ptr<flow::Account> account_of(const std::string& user) {
-    auto& account = accounts_[user];
-    if (!account) account = std::make_shared<flow::Account>(Bytes::max(), process);
-    return account;
+  std::shared_ptr<UserShare> share_of(const std::string& user) {
+    auto& share = shares_[user];
+    if (!share) share = std::make_shared<UserShare>(settings_, ledger.process);
+    return share;
   }
 
   Envelopes envelopes_;
   std::vector<std::deque<Mail>> mail_;  ///< By sender and receiver.
-  std::map<std::string, std::shared_ptr<flow::Account>> accounts_;
+  GatewaySettings settings_;
+  std::map<std::string, std::shared_ptr<UserShare>> shares_;
   std::vector<std::pair<std::string, wire::hub::Reason>> ends_;
   std::uint64_t sessions_ = 0;
   std::uint64_t random_ = 0;

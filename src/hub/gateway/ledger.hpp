@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "core/bytes.hpp"
+#include "flow/account.hpp"
+#include "flow/shared_rate.hpp"
+#include "hub/gateway/settings.hpp"
+
+namespace sluice::hub {
+
+/// What all shards of a hub count together.
+struct Ledger {
+  explicit Ledger(const GatewaySettings& settings)
+      : process(std::make_shared<flow::Account>(settings.memory)) {}
+
+  std::shared_ptr<flow::Account> process;  ///< Bytes that wait anywhere.
+  /// What is still to be handed out, as bytes times receivers.
+  std::shared_ptr<flow::Account> backlog = std::make_shared<flow::Account>(limits::kFanoutBacklog);
+};
+
+/// What all connections of one user have together, on whichever shard they are.
+struct UserShare {
+  UserShare(const GatewaySettings& settings, std::shared_ptr<flow::Account> process)
+      : memory(std::make_shared<flow::Account>(settings.user_memory, std::move(process))),
+        messages(settings.per_user.messages),
+        bytes(settings.per_user.bytes) {}
+
+  std::shared_ptr<flow::Account> memory;
+  flow::SharedRate messages;
+  flow::SharedRate bytes;
+};
+
+}  // namespace sluice::hub
