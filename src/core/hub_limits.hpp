@@ -35,6 +35,10 @@ inline constexpr Bytes kMemoryLimit = 512_MiB;
 /// Of one user, over all their connections.
 inline constexpr Bytes kUserMemory = 4_MiB;
 
+/// What the shards still have to hand out, as bytes times receivers: two tenths of a second of a core's work
+/// at 300 bytes each. Beyond it publishes are refused: they come faster than they can go.
+inline constexpr Bytes kFanoutBacklog = 64_MiB;
+
 // --- conversations --------------------------------------------------------------------------------------
 
 /// Messages that are sent together: a quarter of the high mark, which one batch may overshoot; a system call
@@ -81,6 +85,8 @@ inline constexpr std::size_t kFanoutSlice = 256;
 inline constexpr auto kFanoutTick = 2ms;
 /// Clients that are sent away at each sweep of a hub that shuts down: 10,000 of them in 5 s.
 inline constexpr std::size_t kDrainSlice = 100;
+/// The longest that a hub which shuts down waits for its clients to go: the 5 s above, and one close handshake.
+inline constexpr auto kHubDrainTimeout = 10s;
 /// How often slow clients are looked at.
 inline constexpr auto kSweep = 50ms;
 /// How often their pressure is written down.
@@ -135,6 +141,22 @@ inline constexpr auto kKeptFor = std::chrono::hours{24 * 7};
 inline constexpr std::uint64_t kKeptMessages = 10'000;
 inline constexpr Bytes kKeptBytes = 16_MiB;
 
+// --- who may come, and what an operator may write --------------------------------------------------------
+
+/// Upgrades in a second and at once: a core does 10,000 with TLS in 5 s.
+inline constexpr std::uint64_t kAdmissionsPerSecond = 2'000;
+inline constexpr std::uint64_t kAdmissionBurst = 2'000;
+/// One part in three of both is kept for those that resume a session.
+inline constexpr std::uint64_t kAdmissionResumeShare = 3;
+/// Between these, at random, comes back who was sent away: 10,000 clients make 1,100 a second of it.
+inline constexpr auto kRetryAfterMin = 1s;
+inline constexpr auto kRetryAfterMax = 10s;
+/// An operator's routes: each publish is held against them in their order.
+inline constexpr std::size_t kMaxRoutes = 64;
+/// The file of settings: a hundred times a long one. And how many of its problems are told at once.
+inline constexpr Bytes kMaxSettingsFile = 1_MiB;
+inline constexpr std::size_t kSettingsProblems = 8;
+
 // --- sockets --------------------------------------------------------------------------------------------
 
 /// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
@@ -160,12 +182,6 @@ inline constexpr Bytes kMaxName = 64_B;
 inline constexpr Bytes kMaxExplanation = 256_B;
 /// A JWT with a few dozen groups.
 inline constexpr Bytes kMaxToken = 8_KiB;
-/// Positions in a Resume: one for each group that one may be in, and the inbox.
-inline constexpr std::size_t kMaxPositions = 257;
-inline constexpr std::size_t kMaxMembersNamed = 1'000;  ///< In one answer to Who.
-inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
-
-}  // namespace sluice::limits
 /// How far the clocks of an issuer and a hub may be apart: RFC 7519 §4.1.4 has "a few minutes" at the most.
 inline constexpr auto kTokenSkew = 30s;
 /// In each list of a token's rights: what fits into a token with names of some length.
@@ -178,3 +194,27 @@ inline constexpr Bytes kMaxKeyFileText = 64_KiB;
 /// The least by RFC 7518 §3.3; twice the most that anybody uses, so that no check takes long.
 inline constexpr int kMinRsaBits = 2'048;
 inline constexpr int kMaxRsaBits = 8'192;
+/// Positions in a Resume: one for each group that one may be in, and the inbox.
+inline constexpr std::size_t kMaxPositions = 257;
+inline constexpr std::size_t kMaxMembersNamed = 1'000;  ///< In one answer to Who.
+inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
+
+// --- our own clients ------------------------------------------------------------------------------------
+
+/// Publishes that a client keeps until they are answered: a quarter of what the hub lets wait, and as many as
+/// leave 5 ms of a commit unnoticed at 50,000/s.
+inline constexpr std::size_t kClientUnanswered = 256;
+inline constexpr Bytes kClientUnansweredBytes = 1_MiB;
+/// Deliveries after which they are acknowledged, and the time: far below the hub's two seconds.
+inline constexpr std::size_t kClientAckEvery = 64;
+inline constexpr auto kClientAckAfter = 50ms;
+/// Events that wait for their owner before nothing more is read.
+inline constexpr std::size_t kClientEvents = 1'024;
+/// Holes in a conversation that a client keeps apart, and gaps that it pulls.
+inline constexpr std::size_t kClientHoles = 64;
+/// A connection that lasted so long was a good one: the pauses between attempts begin anew.
+inline constexpr auto kClientSettled = 10s;
+/// Before a pull is tried again that came too early.
+inline constexpr auto kClientPullPause = 100ms;
+
+}  // namespace sluice::limits
