@@ -13,6 +13,7 @@ pkg_check_modules(usrsctp REQUIRED IMPORTED_TARGET usrsctp)
 set_target_properties(PkgConfig::nice PkgConfig::usrsctp PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus>=3.3)
 find_library(RAPIDCHECK rapidcheck REQUIRED)
 
 # Asio and Beast as every file of ours sees them: no deprecated names, no implicit epoll tuning, headers only.

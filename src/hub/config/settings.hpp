@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/hub_limits.hpp"
+#include "core/limits.hpp"
+#include "core/time.hpp"
+#include "hub/auth/verifier.hpp"
+#include "hub/gateway/settings.hpp"
+#include "observe/log.hpp"
+
+/// What an operator sets of a hub, read from a TOML file. docs/hub-settings.md has every key.
+namespace sluice::hub::config {
+
+/// Where the hub is reached.
+struct Listen {
+  std::vector<std::string> addresses = {"127.0.0.1:7788"};  ///< `ADDRESS:PORT`, `[ADDRESS]:PORT`.
+  std::filesystem::path tls_cert{};                         ///< With `tls_key`, or neither.
+  std::filesystem::path tls_key{};
+  std::filesystem::path dev_cert{};  ///< A folder; instead of the two.
+  std::size_t max_connections = limits::kMaxConnections;
+};
+
+/// Who is let in.
+struct Auth {
+  bool open = false;  ///< Everyone, under the name that they give; on loopback addresses only.
+  auth::VerifierOptions verifier{};
+};
+
+/// How many may come at once.
+struct Admission {
+  bool enabled = true;
+  std::size_t handshakes = limits::kMaxHandshakes;              ///< At the same time.
+  std::size_t per_address = limits::kMaxConnectionsPerAddress;  ///< Connections.
+  /// Upgrades; one part in `limits::kAdmissionResumeShare` of both figures is kept for those that resume.
+  std::uint64_t connections_per_second = limits::kAdmissionsPerSecond;
+  std::uint64_t connection_burst = limits::kAdmissionBurst;
+  Duration retry_after_min =
+      limits::kRetryAfterMin;  ///< Who is sent away comes back between these, at random.
+  Duration retry_after_max = limits::kRetryAfterMax;
+};
+
+struct Heartbeat {
+  std::uint64_t misses =
+      limits::kMissedPings;  ///< Pings in a row without a word; the interval is the gateway's.
+};
+
+/// How long a conversation's messages are kept; the first bound that is passed decides.
+struct Retention {
+  Duration max_age = limits::kKeptFor;
+  std::uint64_t max_messages = limits::kKeptMessages;
+  Bytes max_bytes = limits::kKeptBytes;
+
+  bool operator==(const Retention&) const = default;
+};
+
+struct Store {
+  bool enabled = true;  ///< Off: no route stores anything.
+  /// Empty, or `:memory:`: what is stored is gone with the hub.
+  std::string folder{};
+  Bytes bound = limits::kStoreBytes;  ///< Of the whole database.
+  Retention kept{};
+};
+
+struct Admin {
+  std::filesystem::path token_file{};  ///< Empty: there is no administration over HTTP.
+};
+
+/// Everything that the file says, with the defaults of what it does not.
+struct Settings {
+  Listen listen{};
+  Auth auth{};
+  GatewaySettings gateway{};  ///< With the routes as they are to be used: see `classes_enabled` and `Store`.
+  bool classes_enabled = true;  ///< Off: all routes are normal.
+  Admission admission{};
+  Heartbeat heartbeat{};
+  Store store{};
+  std::vector<Retention> route_retention{};  ///< One for each of `gateway.routes`, in their order.
+  Admin admin{};
+  observe::LogConfig log{};
+};
+
+/// How long the messages of one conversation are kept: as its route says (the first that matches), else as
+/// the store does.
+class Retentions {
+ public:
+  explicit Retentions(const Settings& settings);
+  [[nodiscard]] Retention of(const wire::hub::Conversation& conversation) const;
+
+ private:
+  Routes routes_;
+  std::vector<std::pair<std::string, Retention>> by_match_;
+  Retention others_;
+};
+
+/// What a text says in TOML 1.0; `file` is named in errors and is where relative paths begin (its folder; an
+/// empty one: where the program runs). Errors: `malformed` (no TOML), `invalid_argument` (it says something
+/// that makes no sense), each with a line `FILE:LINE:COLUMN: what is wrong` for each of the first
+/// `limits::kSettingsProblems`, in their order.
+[[nodiscard]] Result<Settings> parse_settings(std::string_view text, std::string_view file);
+
+/// The same of a file. Waits for the disk. Errors: also `not_found`, `permission_denied`, `io`,
+/// `limit_exceeded` (over `limits::kMaxSettingsFile`).
+[[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& path);
+
+/// What a running hub goes on with: the fresh settings, but for the keys that it cannot take up, which stay
+/// as they were. So `auth.open` is never applied without the addresses that it was checked with.
+[[nodiscard]] Settings reloaded(const Settings& old, Settings fresh);
+
+/// The keys (`listen.addresses`) that are not the same in both and that a running hub cannot take up, in the
+/// order of the documentation. Everything else applies at once.
+[[nodiscard]] std::vector<std::string> needs_restart(const Settings& old, const Settings& fresh);
+
+}  // namespace sluice::hub::config
