@@ -13,10 +13,6 @@ namespace {
 using Io = NativeStream::Io;
 using StreamState = NativeStream::State;
 
-Error lost() {
-  return {.code = Errc::link_lost, .message = "The client is gone without a word."};
-}
-
 Error closed() {
   return {.code = Errc::closed, .message = "The connection was closed."};
 }
@@ -59,6 +55,14 @@ void Connection::listen(transport::MessageSocketListener& listener) {
   if (ended_) return tell_closed(*ended_);
   start_timer(setup_.ping);
   go_on_reading();
+}
+
+std::string Connection::other_side() const {
+  return setup_.reader.role == FrameReaderOptions::Role::server ? "The client" : "The server";
+}
+
+Error Connection::lost() const {
+  return {.code = Errc::link_lost, .message = other_side() + " is gone without a word."};
 }
 
 // --- in
@@ -204,8 +208,15 @@ void Connection::note_blocked(NativeStream::State state) {
   if (state == StreamState::wants_write) return wait_writable();
   // Told in a turn of its own: this may be a call of the owner's.
   boost::asio::post(timer_.get_executor(), [self = shared_from_this()] {
-    if (self->state_ != State::closed) self->finish(lost(), How::quietly);
+    if (self->state_ != State::closed) self->finish(self->lost(), How::quietly);
   });
+}
+
+ByteBuffer Connection::control_frame(Opcode opcode, ByteView payload) const {
+  if (!setup_.masks) return encode_control(opcode, payload);
+  ByteBuffer out;
+  append_client_frame(out, {.opcode = opcode, .payload = payload, .mask = setup_.masks->next()});
+  return out;
 }
 
 bool Connection::owes() const {
@@ -217,10 +228,10 @@ bool Connection::next_owed() {
   control_sent_ = 0;
   if (sent_goodbye_) return false;  // nothing comes after it
   if (pong_) {
-    control_ = encode_control(Opcode::pong, *pong_);
+    control_ = control_frame(Opcode::pong, *pong_);
     pong_.reset();
   } else if (std::exchange(ping_, false)) {
-    control_ = encode_control(Opcode::ping, {});
+    control_ = control_frame(Opcode::ping, {});
   } else if (!goodbye_.empty()) {
     control_ = std::exchange(goodbye_, {});
     sent_goodbye_ = true;
@@ -280,7 +291,8 @@ void Connection::on_timer() {
   // While nothing is read no answer can be.
   if (paused_) unanswered_ = 0;
   if (unanswered_ >= limits::kMissedPings)
-    return finish({.code = Errc::stalled, .message = "The client does not answer pings."}, How::by_reset);
+    return finish({.code = Errc::stalled, .message = other_side() + " does not answer pings."},
+                  How::by_reset);
   ++unanswered_;
   ping_ = true;
   pay_or_wait();
@@ -300,7 +312,7 @@ void Connection::close(transport::MessageSocket::Farewell farewell) {
 }
 
 void Connection::say_goodbye(std::uint16_t code, std::string_view text) {
-  goodbye_ = encode_close(code, text);
+  goodbye_ = control_frame(Opcode::close, close_payload(code, text));
   pong_.reset();
   ping_ = false;
   pay_or_wait();
@@ -309,7 +321,7 @@ void Connection::say_goodbye(std::uint16_t code, std::string_view text) {
 void Connection::on_close_frame(const FrameEvent& event) {
   if (state_ == State::closing) return hang_up(closed());
   if (state_ != State::open) return;
-  std::string message = "The client closed the connection";
+  std::string message = other_side() + " closed the connection";
   if (event.close_code != close_code::kNoStatus) message += " (" + std::to_string(event.close_code) + ")";
   if (!event.payload.empty()) message += ": " + std::string{as_text(event.payload)};
   state_ = State::hanging_up;
@@ -323,7 +335,7 @@ void Connection::refuse(const FrameError& error) {
   state_ = State::hanging_up;
   if (first && begun_ == 0) say_goodbye(error.close_code, error.text);
   hang_up({.code = error.close_code == close_code::kTooBig ? Errc::limit_exceeded : Errc::protocol_violation,
-           .message = "The client broke the WebSocket protocol: " + std::string{error.text} + "."});
+           .message = other_side() + " broke the WebSocket protocol: " + std::string{error.text} + "."});
 }
 
 /// Closing a socket with unread bytes in it resets the connection, and a reset overtakes what was sent last

@@ -13,20 +13,22 @@
 #include "core/hub_limits.hpp"
 #include "transport/message_socket.hpp"
 #include "transport/websocket/frame.hpp"
+#include "transport/websocket/masks.hpp"
 #include "transport/websocket/native_stream.hpp"
 #include "transport/websocket/socket_options.hpp"
 
-/// For the room itself: WebSockets whose upgrade is done, for many clients of one server.
+/// For the room itself: WebSockets whose upgrade is done, many of them on one shard; either end of one.
 namespace sluice::websocket {
 
 /// What all connections of a shard read into, one after the other.
 using ReadBuffer = std::array<std::byte, limits::kSocketReadBuffer.count()>;
 
-/// One accepted WebSocket: whole messages in, encoded frames out, pings, a close that is bounded in time.
+/// One end of a WebSocket, as its reader's role says: whole messages in, encoded frames out, pings, a close
+/// that is bounded in time.
 ///
 /// One shard. Kept alive by its pending operations, each of which ends once the socket is closed. A control
-/// frame goes between frames: it waits where one was begun. Of what it owes the client there is one pong, the
-/// newest (RFC 6455 §5.5.3), one ping and one close frame.
+/// frame goes between frames: it waits where one was begun. Of what it owes the other side there is one pong,
+/// the newest (RFC 6455 §5.5.3), one ping and one close frame.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Setup {
@@ -35,8 +37,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Duration close_timeout;
     Duration linger;
     std::string remote_address;
-    ByteBuffer held{};              ///< Read and not taken yet; at first what came behind the request.
-    std::shared_ptr<void> token{};  ///< Let go when the connection has ended.
+    std::shared_ptr<Masks> masks{};  ///< A client's; null for a server.
+    ByteBuffer held{};               ///< Read and not taken yet; at first what came behind the upgrade.
+    std::shared_ptr<void> token{};   ///< Let go when the connection has ended.
   };
   Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch, Setup setup);
 
@@ -75,6 +78,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start_timer(Duration after);
   void on_timer();
 
+  [[nodiscard]] std::string other_side() const;
+  [[nodiscard]] Error lost() const;
+  [[nodiscard]] ByteBuffer control_frame(Opcode opcode, ByteView payload) const;
   [[nodiscard]] bool owes() const;
   [[nodiscard]] bool next_owed();
   /// Sends what is owed, if no frame is begun. False: the socket takes no more.

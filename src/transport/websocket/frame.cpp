@@ -315,14 +315,18 @@ ByteBuffer encode_control(Opcode opcode, ByteView payload) {
   return out;
 }
 
-ByteBuffer encode_close(std::uint16_t code, std::string_view reason) {
+ByteBuffer close_payload(std::uint16_t code, std::string_view reason) {
   ByteBuffer payload;
   if (code != close_code::kNoStatus) {
     ByteWriter writer{payload};
     writer.write(code);
     writer.write_bytes(as_bytes(utf8_prefix(reason, kMaxControlPayload - sizeof code)));
   }
-  return encode_control(Opcode::close, payload);
+  return payload;
+}
+
+ByteBuffer encode_close(std::uint16_t code, std::string_view reason) {
+  return encode_control(Opcode::close, close_payload(code, reason));
 }
 
 void append_client_frame(ByteBuffer& out, const ClientFrame& frame) {
@@ -349,7 +353,7 @@ std::optional<std::uint64_t> frame_size(ByteView frames) {
     if (!longer) return std::nullopt;
     size = *longer;
   }
-  return 2 + length_bytes(length) + size;
+  return 2 + length_bytes(length) + ((*second & kMasked) != 0 ? sizeof(Mask) : 0) + size;
 }
 
 }  // namespace sluice::websocket

@@ -130,10 +130,13 @@ void append_header(ByteBuffer& out, Opcode opcode, std::uint64_t size);
 /// A server's frames, one for each message. Requires at least one, and less than 4 GiB together.
 [[nodiscard]] Frames encode_frames(MessageKind kind, std::span<const ByteView> messages);
 
+/// The payload of a close frame; without a code, for 1005, it is empty. A reason that is too long is cut
+/// between characters.
+[[nodiscard]] ByteBuffer close_payload(std::uint16_t code, std::string_view reason);
+
 /// A server's control frame. Requires at most `kMaxControlPayload` bytes.
 [[nodiscard]] ByteBuffer encode_control(Opcode opcode, ByteView payload);
-/// A server's close frame, or one without a code for 1005. A reason that is too long is cut between
-/// characters.
+/// A server's close frame.
 [[nodiscard]] ByteBuffer encode_close(std::uint16_t code, std::string_view reason);
 
 /// One fragment, as a client sends it. Masks are to be unpredictable (RFC 6455 §5.3).
@@ -145,7 +148,7 @@ struct ClientFrame {
 };
 void append_client_frame(ByteBuffer& out, const ClientFrame& frame);
 
-/// The size of the unmasked frame at the start of the bytes, header included; nothing when its header is not
+/// The size of the frame at the start of the bytes, header and mask included; nothing when its header is not
 /// all there.
 [[nodiscard]] std::optional<std::uint64_t> frame_size(ByteView frames);
 

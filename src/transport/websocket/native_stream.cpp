@@ -68,7 +68,7 @@ void NativeStream::FreeTls::operator()(SSL* tls) const {
 
 NativeStream::NativeStream(asio::ip::tcp::socket socket) : socket_(std::move(socket)) {}
 
-NativeStream::NativeStream(asio::ip::tcp::socket socket, asio::ssl::context& context)
+NativeStream::NativeStream(asio::ip::tcp::socket socket, asio::ssl::context& context, End end)
     : socket_(std::move(socket)), tls_(SSL_new(context.native_handle())) {
   ENSURE(tls_ != nullptr);
   BIO* bio = BIO_new(socket_method());
@@ -78,7 +78,7 @@ NativeStream::NativeStream(asio::ip::tcp::socket socket, asio::ssl::context& con
   SSL_set_bio(tls_.get(), bio, bio);
   SSL_set_mode(tls_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                SSL_MODE_RELEASE_BUFFERS);
-  SSL_set_accept_state(tls_.get());
+  end == End::server ? SSL_set_accept_state(tls_.get()) : SSL_set_connect_state(tls_.get());
 }
 
 NativeStream::NativeStream(NativeStream&&) noexcept = default;

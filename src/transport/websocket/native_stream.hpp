@@ -11,18 +11,20 @@
 #include "core/bytes.hpp"
 #include "transport/websocket/stream.hpp"
 
-/// For the room itself: what an accepted connection is read from and written to.
+/// For the room itself: what a connection is read from and written to.
 namespace sluice::websocket {
 
-/// An accepted TCP connection that never blocks, plain or with OpenSSL straight on its descriptor.
+/// A TCP connection that never blocks, plain or with OpenSSL straight on its descriptor.
 ///
 /// One shard. Holds no buffer, but for one TLS record while the system does not take it: OpenSSL has sealed
 /// it by then, so it counts as taken and goes out before anything else.
 class NativeStream {
  public:
+  enum class End : std::uint8_t { server, client };
+
   explicit NativeStream(asio::ip::tcp::socket socket);
-  /// A server's end of TLS; `handshake` comes first. OpenSSL keeps what it needs of the context.
-  NativeStream(asio::ip::tcp::socket socket, asio::ssl::context& context);
+  /// That end of TLS; `handshake` comes first. OpenSSL keeps what it needs of the context.
+  NativeStream(asio::ip::tcp::socket socket, asio::ssl::context& context, End end = End::server);
   NativeStream(NativeStream&&) noexcept;
   NativeStream& operator=(NativeStream&&) = delete;
   ~NativeStream();
@@ -53,6 +55,8 @@ class NativeStream {
   void close();
 
   [[nodiscard]] asio::ip::tcp::socket& socket() { return socket_; }
+  /// Null without TLS.
+  [[nodiscard]] SSL* tls() { return tls_.get(); }
   /// The same connection on another shard; this is empty afterwards. Nothing may be pending on the socket.
   /// When the system refuses, the connection is closed and so is the socket of what is returned.
   [[nodiscard]] NativeStream rebound(const asio::any_io_executor& executor) &&;

@@ -37,16 +37,6 @@ bool is_key(std::string_view key) {
   });
 }
 
-/// RFC 6455 §4.2.2, step 5.4.
-std::string accept_key(std::string_view key) {
-  const std::string text = std::string{key} + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
-  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  std::array<unsigned char, 32> encoded{};
-  const int size = EVP_EncodeBlock(encoded.data(), digest.data(), SHA_DIGEST_LENGTH);
-  return {reinterpret_cast<const char*>(encoded.data()), static_cast<std::size_t>(size)};
-}
-
 Response refusal(const Request& request, http::status status, std::string text) {
   return make_response(request, plain_text(status, std::move(text)));
 }
@@ -82,6 +72,15 @@ bool offers(const Request& request, std::string_view subprotocol) {
 }
 
 }  // namespace
+
+std::string accept_key(std::string_view key) {
+  const std::string text = std::string{key} + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  std::array<unsigned char, 32> encoded{};
+  const int size = EVP_EncodeBlock(encoded.data(), digest.data(), SHA_DIGEST_LENGTH);
+  return {reinterpret_cast<const char*>(encoded.data()), static_cast<std::size_t>(size)};
+}
 
 std::expected<Switched, Response> switch_protocols(const Request& request,
                                                    const std::vector<Subprotocol>& spoken) {

@@ -4,6 +4,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/beast/http/empty_body.hpp>
@@ -19,6 +20,9 @@ namespace sluice::websocket {
 
 using Request = boost::beast::http::request<boost::beast::http::empty_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
+
+/// What proves that a request was read: RFC 6455 §4.2.2, step 5.4.
+[[nodiscard]] std::string accept_key(std::string_view key);
 
 /// 101, and what is spoken from then on.
 struct Switched {
