@@ -85,7 +85,8 @@ inline constexpr std::size_t kFanoutSlice = 256;
 inline constexpr auto kFanoutTick = 2ms;
 /// Clients that are sent away at each sweep of a hub that shuts down: 10,000 of them in 5 s.
 inline constexpr std::size_t kDrainSlice = 100;
-/// The longest that a hub which shuts down waits for its clients to go: the 5 s above, and one close handshake.
+/// The longest that a hub which shuts down waits for its clients to go: the 5 s above, and one close
+/// handshake.
 inline constexpr auto kHubDrainTimeout = 10s;
 /// How often slow clients are looked at.
 inline constexpr auto kSweep = 50ms;
@@ -216,5 +217,18 @@ inline constexpr std::size_t kClientHoles = 64;
 inline constexpr auto kClientSettled = 10s;
 /// Before a pull is tried again that came too early.
 inline constexpr auto kClientPullPause = 100ms;
+
+// --- load runs ------------------------------------------------------------------------------------------
+
+/// What a client has to send and its connection does not take, before it sends nothing more.
+inline constexpr Bytes kLoadBacklog = 64_KiB;
+/// What the system keeps for a client that is to be slow: it doubles it, and takes no less.
+inline constexpr Bytes kLoadSlowBuffer = 4_KiB;
+/// For all clients to come in, or back.
+inline constexpr auto kLoadConnect = 60s;
+/// For what was sent last to come: twice a slow client's usual rest.
+inline constexpr auto kLoadSettle = 10s;
+/// For the connections to close in good order.
+inline constexpr auto kLoadClose = 200ms;
 
 }  // namespace sluice::limits

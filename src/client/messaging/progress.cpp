@@ -1,0 +1,90 @@
+#include "client/messaging/progress.hpp"
+
+#include <algorithm>
+
+#include "core/hub_limits.hpp"
+
+namespace sluice::messaging {
+
+using wire::hub::Position;
+
+Progress::Progress()
+    : holes_(limits::kClientHoles), told_(limits::kClientHoles), wanted_(2 * limits::kClientHoles) {}
+
+void Progress::begin_at(Position position) {
+  if (known_) return;
+  known_ = true;
+  top_ = position;
+  absorb();
+}
+
+bool Progress::take(Position position, Source source) {
+  if (wanted_.contains(position.offset)) {
+    wanted_.remove({.first = position.offset, .last = position.offset});
+    holes_.remove({.first = position.offset, .last = position.offset});
+    if (known_ && position > top_) move_to(position);
+    return true;
+  }
+  if (!known_ || position > top_) {
+    const std::uint64_t next = top_.offset + 1;
+    // The log tells what it has not, and is silent only of what has expired.
+    if (known_ && source == Source::live && position.offset > next) {
+      if (holes_.empty()) before_hole_ = top_;
+      const Range skipped{.first = next, .last = position.offset - 1};
+      (void)holes_.add(skipped);
+      if (const auto told = told_.front(); told && told->first <= skipped.last) {
+        for (auto range = told_.front(); range && range->first <= skipped.last; range = told_.front()) {
+          holes_.remove(*range);
+          told_.remove({.first = range->first, .last = std::min(range->last, position.offset)});
+        }
+      }
+    }
+    known_ = true;
+    move_to(position);
+    return true;
+  }
+  if (!holes_.contains(position.offset) || position <= before_hole_) return false;
+  holes_.remove({.first = position.offset, .last = position.offset});
+  return true;
+}
+
+void Progress::tell(const wire::hub::Gap& gap) {
+  const Range range{.first = gap.first, .last = gap.last};
+  if (gap.last < gap.first || gap.count != gap.last - gap.first + 1) return;
+  holes_.remove(range);
+  if (!known_ || gap.last <= top_.offset) return;
+  const std::uint64_t first = std::max(gap.first, top_.offset + 1);
+  if (first == top_.offset + 1)
+    return move_to({.epoch = std::max(gap.epoch, top_.epoch), .offset = gap.last});
+  (void)told_.add({.first = first, .last = gap.last});
+}
+
+void Progress::want(Range range) {
+  if (range.last == 0) range.last = top_.offset;
+  if (range.first <= range.last) (void)wanted_.add(range);
+}
+
+void Progress::move_to(Position position) {
+  // Offsets may begin anew, lower, with an epoch.
+  if (position.epoch != top_.epoch && position.offset <= top_.offset) {
+    holes_.clear();
+    told_.clear();
+  }
+  top_ = position;
+  told_.remove({.first = 0, .last = position.offset});
+  absorb();
+}
+
+void Progress::absorb() {
+  if (const auto next = told_.front(); next && next->first == top_.offset + 1) {
+    top_.offset = next->last;
+    told_.remove(*next);
+  }
+}
+
+std::optional<Position> Progress::done() const {
+  if (!known_) return std::nullopt;
+  return holes_.empty() ? top_ : before_hole_;
+}
+
+}  // namespace sluice::messaging

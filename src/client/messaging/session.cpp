@@ -1,0 +1,321 @@
+#include "client/messaging/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ensure.hpp"
+
+/// What a session does for its owner, and how it comes by its connections. What it hears: session_heard.cpp.
+namespace sluice::messaging {
+
+using wire::hub::Conversation;
+using wire::hub::Reason;
+
+namespace {
+
+/// After these the next connection would end the same way.
+bool is_final(Reason reason) {
+  switch (reason) {
+    case Reason::malformed:
+    case Reason::protocol_violation:
+    case Reason::too_large:
+    case Reason::unsupported:
+    case Reason::unauthenticated:
+    case Reason::token_invalid:
+    case Reason::token_expired:
+    case Reason::kicked:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_final(Errc code) {
+  return code == Errc::invalid_argument || code == Errc::permission_denied;
+}
+
+Conversation group_of(const std::string& name) {
+  return {.kind = Conversation::Kind::group, .name = name};
+}
+
+Status check(const Draft& draft) {
+  const bool named = draft.to.kind == Conversation::Kind::all || wire::hub::is_name(draft.to.name);
+  if (!named) return fail(Errc::invalid_argument, "'" + draft.to.name + "' is no name of a user or group.");
+  if (!wire::hub::is_name(draft.id)) return fail(Errc::invalid_argument, "'" + draft.id + "' is no id.");
+  if (!wire::hub::is_label(draft.key, limits::kMaxName))
+    return fail(Errc::invalid_argument, "'" + draft.key + "' is no key.");
+  return {};
+}
+
+}  // namespace
+
+Session::Session(SessionOptions options) : options_(std::move(options)), backoff_(options_.backoff) {
+  ENSURE(options_.most_unanswered > 0 && options_.most_unanswered <= limits::kUnanswered);
+  for (const auto& [conversation, position] : options_.positions) progress_[conversation].begin_at(position);
+}
+
+// --- connections
+
+std::optional<TimePoint> Session::connect_at() const {
+  if (state_ != State::waiting) return std::nullopt;
+  return connect_at_;
+}
+
+void Session::opened(TimePoint now) {
+  ENSURE(state_ == State::waiting);
+  state_ = State::greeting;
+  welcome_by_ = now + limits::kHubHelloTimeout;
+  last_seq_ = counted_ = processed_ = acknowledged_ = 0;
+  heard_since_ack_ = {};
+  acknowledge_at_.reset();
+  pinged_at_.reset();
+  kick_.reset();
+  outgoing_.clear();
+  counted_in_queue_ = 0;
+  for (Queued& queued : events_) queued.counted = false;
+  for (Unanswered& unanswered : unanswered_) unanswered.publish.seq = 0;
+  for (Pulling& pulling : pulls_) pulling.sent = false;
+  say(hello());
+}
+
+wire::hub::Hello Session::hello() const {
+  wire::hub::Hello hello{.token = options_.token,
+                         .user = options_.user,
+                         .acknowledges = options_.acknowledge == SessionOptions::Acknowledge::yes,
+                         .agent = options_.agent};
+  if (options_.session_token.empty()) return hello;
+  hello.resume = wire::hub::Resume{.session_token = options_.session_token};
+  for (const auto& place : positions()) {
+    const auto& [kind, name] = place.conversation;
+    if (kind == Conversation::Kind::all) continue;  // not replayed
+    if (kind == Conversation::Kind::group) {
+      // What a resume joins has no presence: such a group is joined by itself.
+      const auto wanted = groups_.find(name);
+      if (wanted == groups_.end() || wanted->second.presence) continue;
+    }
+    if (hello.resume->positions.size() < limits::kMaxPositions) hello.resume->positions.push_back(place);
+  }
+  return hello;
+}
+
+std::vector<wire::hub::PositionIn> Session::positions() const {
+  std::vector<wire::hub::PositionIn> all;
+  for (const auto& [conversation, progress] : progress_) {
+    if (const auto done = progress.done()) all.push_back({.conversation = conversation, .position = *done});
+  }
+  return all;
+}
+
+void Session::rejoin(bool resumed) {
+  for (auto& [name, join] : groups_) {
+    const auto progress = progress_.find(group_of(name));
+    const auto done = progress == progress_.end() ? std::nullopt : progress->second.done();
+    if (resumed && done && !join.presence) continue;  // by the resume
+    wire::hub::Join again = join;
+    if (done) again.from = done;
+    say(std::move(again));
+  }
+}
+
+void Session::closed(End end, TimePoint now) {
+  if (state_ == State::over) return;
+  const auto kick = std::exchange(kick_, std::nullopt);
+  const Reason reason = kick ? kick->reason : Reason::none;
+  if (state_ == State::open && now - open_since_ >= limits::kClientSettled) backoff_.reset();
+  state_ = State::waiting;
+  welcome_by_.reset();
+  acknowledge_at_.reset();
+  outgoing_.clear();
+  abandon_requests();
+  if (kick && !kick->message.empty())
+    end.why = std::move(end.why).as_cause_of(Errc::refused, "The hub ended it: " + kick->message);
+  if (is_final(reason) || is_final(end.why.code)) {
+    state_ = State::over;
+    return tell(Over{.why = std::move(end.why), .reason = reason});
+  }
+  Duration wait = backoff_.next(end.random);
+  if (kick && kick->retry_after_ms > 0)
+    wait = std::max<Duration>(wait, std::chrono::milliseconds{kick->retry_after_ms});
+  if (end.retry_after) wait = std::max(wait, *end.retry_after);
+  connect_at_ = now + wait;
+  tell(Lost{.why = std::move(end.why), .reason = reason, .retry_in = wait});
+}
+
+TimePoint Session::next_tick() const {
+  TimePoint next = TimePoint::max();
+  if (welcome_by_) next = std::min(next, *welcome_by_);
+  if (acknowledge_at_) next = std::min(next, *acknowledge_at_);
+  if (state_ == State::open && !pulls_.empty() && !pulls_.front().sent)
+    next = std::min(next, pulls_.front().not_before);
+  return next;
+}
+
+bool Session::tick(TimePoint now) {
+  if (welcome_by_ && now >= *welcome_by_) return true;
+  note_processed(now);
+  pull_next(now);
+  return false;
+}
+
+std::vector<wire::hub::FromClient> Session::take_outgoing() {
+  return std::exchange(outgoing_, {});
+}
+
+void Session::say(wire::hub::FromClient message) {
+  outgoing_.push_back(std::move(message));
+}
+
+// --- events
+
+void Session::tell(Event event) {
+  events_.push_back({.event = std::move(event)});
+}
+
+std::optional<Event> Session::take_event() {
+  if (events_.empty()) return std::nullopt;
+  Queued first = std::move(events_.front());
+  events_.pop_front();
+  if (first.counted) --counted_in_queue_;
+  in_hand_ = true;
+  return std::move(first.event);
+}
+
+void Session::processed(TimePoint now) {
+  in_hand_ = false;
+  note_processed(now);
+}
+
+/// Counted events leave the queue in their order, so all but those that wait there are processed.
+void Session::note_processed(TimePoint now) {
+  if (state_ != State::open || options_.acknowledge == SessionOptions::Acknowledge::no) return;
+  if (!in_hand_) processed_ = counted_ - counted_in_queue_;
+  if (processed_ == acknowledged_) return;
+  if (!acknowledge_at_) acknowledge_at_ = now + options_.acknowledge_after;
+  const bool many = processed_ - acknowledged_ >= options_.acknowledge_every;
+  if (!many && heard_since_ack_ < window_ / 4 && now < *acknowledge_at_) return;
+  acknowledged_ = processed_;
+  heard_since_ack_ = {};
+  acknowledge_at_.reset();
+  say(wire::hub::Ack{.seq = acknowledged_});
+}
+
+// --- what the owner wants
+
+bool Session::can_publish() const {
+  return state_ != State::over && unanswered_.size() < options_.most_unanswered &&
+         unanswered_bytes_ < limits::kClientUnansweredBytes;
+}
+
+Result<std::uint64_t> Session::publish(Draft draft) {
+  if (state_ == State::over) return fail(Errc::closed, "The session is over.");
+  if (!can_publish()) return fail(Errc::limit_exceeded, "Too many messages wait for their answer.");
+  if (draft.id.empty()) draft.id = options_.id_prefix + '-' + std::to_string(last_number_ + 1);
+  if (auto right = check(draft); !right) return fail(right.error());
+  const Bytes size{draft.content.bytes.size()};
+  if (size >= limits::kMaxEnvelope) {
+    return fail(Errc::invalid_argument,
+                "A message of " + std::to_string(size.count()) + " bytes is too large.");
+  }
+  unanswered_.push_back({.number = ++last_number_,
+                         .publish = {.id = std::move(draft.id),
+                                     .to = std::move(draft.to),
+                                     .content = std::move(draft.content),
+                                     .level = draft.level,
+                                     .key = std::move(draft.key),
+                                     .ttl_ms = draft.ttl_ms},
+                         .size = size});
+  unanswered_bytes_ += size;
+  if (state_ == State::open) send_publish(unanswered_.back());
+  return last_number_;
+}
+
+void Session::send_publish(Unanswered& unanswered) {
+  unanswered.publish.seq = ++last_seq_;
+  say(unanswered.publish);
+}
+
+Status Session::join(wire::hub::Join join) {
+  if (!wire::hub::is_name(join.group))
+    return fail(Errc::invalid_argument, "'" + join.group + "' is no name of a group.");
+  if (groups_.contains(join.group)) return {};
+  if (groups_.size() >= limits::kGroupsPerConnection)
+    return fail(Errc::limit_exceeded, "One may be in no more groups.");
+  const auto known = progress_.find(group_of(join.group));
+  wire::hub::Join first = join;
+  if (known != progress_.end() && known->second.done()) first.from = known->second.done();
+  groups_.emplace(join.group, std::move(join));
+  if (state_ == State::open) say(std::move(first));
+  return {};
+}
+
+void Session::leave(const std::string& group) {
+  if (groups_.erase(group) == 0) return;
+  progress_.erase(group_of(group));
+  if (state_ == State::open) say(wire::hub::Leave{.group = group});
+}
+
+Status Session::pull(wire::hub::Pull pull) {
+  if (state_ != State::open) return fail(Errc::link_lost, "There is no connection to pull over.");
+  if (pulls_.size() >= limits::kClientHoles) return fail(Errc::busy, "Too much is being pulled.");
+  progress_[pull.conversation].want({.first = pull.first, .last = pull.last});
+  pulls_.push_back({.pull = std::move(pull)});
+  pull_next(TimePoint::min());
+  return {};
+}
+
+void Session::pull_next(TimePoint now) {
+  if (state_ != State::open || pulls_.empty() || pulls_.front().sent) return;
+  if (pulls_.front().not_before > now && pulls_.front().not_before != TimePoint{}) return;
+  pulls_.front().sent = true;
+  say(pulls_.front().pull);
+}
+
+Status Session::who(std::string group) {
+  if (state_ != State::open) return fail(Errc::link_lost, "There is no connection to ask over.");
+  if (!wire::hub::is_name(group))
+    return fail(Errc::invalid_argument, "'" + group + "' is no name of a group.");
+  say(wire::hub::Who{.group = std::move(group)});
+  return {};
+}
+
+Result<std::string> Session::ask(Question question) {
+  if (state_ != State::open) return fail(Errc::link_lost, "There is no connection to ask over.");
+  if (!wire::hub::is_name(question.user))
+    return fail(Errc::invalid_argument, "'" + question.user + "' is no name of a user.");
+  if (requests_.size() >= limits::kRequestsPerConnection)
+    return fail(Errc::limit_exceeded, "Too many requests wait for their reply.");
+  std::string id = options_.id_prefix + "-q" + std::to_string(++last_request_);
+  requests_.emplace(id, ++last_seq_);
+  say(wire::hub::Request{.seq = last_seq_,
+                         .id = id,
+                         .user = std::move(question.user),
+                         .content = std::move(question.content),
+                         .timeout_ms = question.timeout_ms});
+  return id;
+}
+
+void Session::abandon_requests() {
+  for (const auto& [id, seq] : requests_) {
+    tell(wire::hub::Reply{.request = id,
+                          .reason = Reason::connection_lost,
+                          .message = "The connection was lost before the reply."});
+  }
+  requests_.clear();
+}
+
+void Session::reply(wire::hub::Reply reply) {
+  if (state_ == State::open) say(std::move(reply));
+}
+
+void Session::refresh(std::string token) {
+  options_.token = std::move(token);
+  if (state_ == State::open) say(wire::hub::Refresh{.token = options_.token});
+}
+
+void Session::ping(TimePoint now) {
+  if (state_ != State::open) return;
+  pinged_at_ = now;
+  say(wire::hub::Ping{.nonce = ++nonce_});
+}
+
+}  // namespace sluice::messaging

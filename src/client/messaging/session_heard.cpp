@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "client/messaging/session.hpp"
+
+/// What a session makes of what the hub says.
+namespace sluice::messaging {
+
+using wire::hub::Conversation;
+using wire::hub::Level;
+using wire::hub::Reason;
+
+void Session::heard(wire::hub::FromHub message, Bytes size, TimePoint now) {
+  const bool may_come = state_ == State::open || std::holds_alternative<wire::hub::Welcome>(message) ||
+                        std::holds_alternative<wire::hub::Kick>(message);
+  if (state_ == State::waiting || state_ == State::over || !may_come) return;
+  heard_since_ack_ += size;
+  std::visit([&](auto&& one) { on(std::forward<decltype(one)>(one), now); }, std::move(message));
+  note_processed(now);
+}
+
+void Session::on(wire::hub::Welcome&& welcome, TimePoint now) {
+  if (state_ != State::greeting) return;
+  state_ = State::open;
+  open_since_ = now;
+  welcome_by_.reset();
+  options_.session_token = welcome.session_token;
+  if (welcome.limits.window > Bytes{}) window_ = welcome.limits.window;
+  rejoin(welcome.resumed);
+  tell(Connected{.welcome = std::move(welcome)});
+  for (Unanswered& unanswered : unanswered_) send_publish(unanswered);
+  pull_next(now);
+}
+
+/// The next event is one of those that the hub counts.
+void Session::count() {
+  ++counted_;
+  events_.back().counted = true;
+  ++counted_in_queue_;
+}
+
+void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
+  if (delivery.request.empty()) {
+    const auto source = delivery.replayed ? Progress::Source::log : Progress::Source::live;
+    if (!progress_[delivery.to].take(delivery.position, source)) {
+      ++repeated_;
+      ++counted_;
+      return;
+    }
+  }
+  tell(Message{.delivery = std::move(delivery)});
+  count();
+}
+
+void Session::on(wire::hub::Gap&& gap, TimePoint now) {
+  const auto known = progress_.find(gap.conversation);
+  Progress& progress = known == progress_.end() ? progress_[gap.conversation] : known->second;
+  progress.tell(gap);
+  const bool exact = gap.last >= gap.first && gap.count == gap.last - gap.first + 1;
+  const bool worth =
+      exact && !gap.gone && gap.reason != Reason::conflated && pulls_.size() < limits::kClientHoles;
+  if (options_.gaps == SessionOptions::Gaps::tell || !worth) {
+    tell(std::move(gap));
+    return count();
+  }
+  ++counted_;
+  progress.want({.first = gap.first, .last = gap.last});
+  wire::hub::Pull pull{
+      .conversation = gap.conversation, .epoch = gap.epoch, .first = gap.first, .last = gap.last};
+  pulls_.push_back({.pull = std::move(pull), .gap = std::move(gap)});
+  pull_next(now);
+}
+
+void Session::on(wire::hub::Receipt&& receipt, TimePoint /*now*/) {
+  const auto which =
+      std::ranges::find(unanswered_, receipt.seq, [](const Unanswered& one) { return one.publish.seq; });
+  if (receipt.seq != 0 && which != unanswered_.end()) finish(which, std::move(receipt));
+}
+
+void Session::finish(std::deque<Unanswered>::iterator which, wire::hub::Receipt receipt) {
+  unanswered_bytes_ -= which->size;
+  const std::uint64_t number = which->number;
+  unanswered_.erase(which);
+  tell(Answered{.number = number, .receipt = std::move(receipt)});
+}
+
+void Session::on(wire::hub::Ack&& ack, TimePoint /*now*/) {
+  // Who asked for more than `accepted` is told by a receipt.
+  for (auto one = unanswered_.begin(); one != unanswered_.end();) {
+    const auto& publish = one->publish;
+    if (publish.seq == 0 || publish.seq > ack.seq) break;  // they are in the order of their numbers
+    if (publish.level != Level::accepted) {
+      ++one;
+      continue;
+    }
+    wire::hub::Receipt receipt{.seq = publish.seq, .id = publish.id};
+    const auto index = one - unanswered_.begin();
+    finish(one, std::move(receipt));
+    one = unanswered_.begin() + index;
+  }
+}
+
+void Session::on(wire::hub::Joined&& joined, TimePoint /*now*/) {
+  const auto wanted = groups_.find(joined.group);
+  if (wanted == groups_.end()) return;  // left again meanwhile
+  Progress& progress = progress_[{.kind = Conversation::Kind::group, .name = joined.group}];
+  // With `from` the first message that comes is the first there is.
+  if (!wanted->second.from) progress.begin_at(joined.position);
+  tell(std::move(joined));
+}
+
+void Session::on(wire::hub::Left&& left, TimePoint /*now*/) {
+  if (left.reason != Reason::none) {
+    groups_.erase(left.group);
+    progress_.erase({.kind = Conversation::Kind::group, .name = left.group});
+  }
+  tell(std::move(left));
+}
+
+void Session::on(wire::hub::Pulled&& pulled, TimePoint now) {
+  if (pulls_.empty() || !pulls_.front().sent || pulls_.front().pull.conversation != pulled.conversation)
+    return;
+  Pulling& pulling = pulls_.front();
+  const std::uint64_t last = pulling.pull.last;
+  const bool goes_on = pulled.more && (last == 0 || pulled.last.offset < last);
+  if (pulling.gap && goes_on) {
+    pulling.pull.first = pulled.last.offset + 1;
+    pulling.sent = false;
+    pulling.not_before = {};
+    return pull_next(now);
+  }
+  const bool is_ours = pulling.gap.has_value();
+  if (!pulled.more || last != 0)
+    progress_[pulled.conversation].forget_wanted(
+        {.first = pulling.pull.first, .last = last == 0 ? limits::kMaxPosition : last});
+  pulls_.pop_front();
+  if (!is_ours) tell(std::move(pulled));
+  pull_next(now);
+}
+
+void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
+  const bool of_pull = !pulls_.empty() && pulls_.front().sent && !refusal.group.empty() &&
+                       pulls_.front().pull.conversation.name == refusal.group;
+  if (of_pull && refusal.reason == Reason::rate_limited) {
+    // The hub wants what it sent to be taken first.
+    pulls_.front().sent = false;
+    pulls_.front().not_before =
+        now + std::max<Duration>(limits::kClientPullPause, std::chrono::milliseconds{refusal.retry_after_ms});
+    return;
+  }
+  if (of_pull && (refusal.reason == Reason::store_failed || refusal.reason == Reason::not_member)) {
+    Pulling failed = std::move(pulls_.front());
+    pulls_.pop_front();
+    if (failed.gap) {
+      failed.gap->first = failed.pull.first;
+      failed.gap->count = failed.gap->last - failed.gap->first + 1;
+      progress_[failed.gap->conversation].forget_wanted(
+          {.first = failed.gap->first, .last = failed.gap->last});
+      tell(std::move(*failed.gap));
+    }
+    pull_next(now);
+  } else if (!refusal.group.empty() &&
+             (refusal.reason == Reason::forbidden || refusal.reason == Reason::too_many_groups)) {
+    groups_.erase(refusal.group);
+  }
+  tell(std::move(refusal));
+}
+
+void Session::on(wire::hub::Reply&& reply, TimePoint /*now*/) {
+  if (requests_.erase(reply.request) > 0) tell(std::move(reply));
+}
+
+void Session::on(wire::hub::Kick&& kick, TimePoint /*now*/) {
+  kick_ = std::move(kick);
+}
+
+void Session::on(wire::hub::Ping&& ping, TimePoint /*now*/) {
+  say(wire::hub::Pong{.nonce = ping.nonce});
+}
+
+void Session::on(wire::hub::Pong&& pong, TimePoint now) {
+  if (!pinged_at_ || pong.nonce != nonce_) return;
+  tell(RoundTrip{.took = now - *pinged_at_});
+  pinged_at_.reset();
+}
+
+}  // namespace sluice::messaging
