@@ -39,13 +39,14 @@ struct Auth {
 /// How many may come at once.
 struct Admission {
   bool enabled = true;
-  std::size_t handshakes = limits::kMaxHandshakes;              ///< At the same time.
+  /// Clients at the same time, from the upgrade to the Welcome. Of this and of the burst one part in
+  /// `limits::kAdmissionResumeShare` is kept for those that resume.
+  std::size_t handshakes = limits::kMaxHandshakes;
   std::size_t per_address = limits::kMaxConnectionsPerAddress;  ///< Connections.
-  /// Upgrades; one part in `limits::kAdmissionResumeShare` of both figures is kept for those that resume.
   std::uint64_t connections_per_second = limits::kAdmissionsPerSecond;
   std::uint64_t connection_burst = limits::kAdmissionBurst;
-  Duration retry_after_min =
-      limits::kRetryAfterMin;  ///< Who is sent away comes back between these, at random.
+  /// Who is sent away is told to come back between these, at random.
+  Duration retry_after_min = limits::kRetryAfterMin;
   Duration retry_after_max = limits::kRetryAfterMax;
 };
 
