@@ -166,6 +166,9 @@ inline constexpr Bytes kSocketReadBuffer = 64_KiB;
 /// Pings in a row without a word from the client at which it is taken for dead.
 inline constexpr int kMissedPings = 3;
 
+/// How long a page's handler may take to answer a request: as long as the request may take to come.
+inline constexpr auto kPageTimeout = 10s;
+
 // --- one message ----------------------------------------------------------------------------------------
 
 /// A whole envelope from a client, encoded.

@@ -36,6 +36,11 @@ void keep_little_in_kernel(tcp::acceptor& acceptor) {
   (void)::setsockopt(acceptor.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof low);
 }
 
+asio::awaitable<transport::HttpResponse> answer_at_once(const transport::HttpHandler& handler,
+                                                        transport::HttpRequest request) {
+  co_return handler(request);
+}
+
 /// One function for each alternative.
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -183,7 +188,13 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 void Server::on_get(std::string path, transport::HttpHandler handler) {
-  impl_->pages_.insert_or_assign(std::move(path), std::move(handler));
+  on_page(std::move(path), {}, [handler = std::move(handler)](transport::HttpRequest request) {
+    return answer_at_once(handler, std::move(request));
+  });
+}
+
+void Server::on_page(std::string path, PageOptions options, AsyncHttpHandler handler) {
+  impl_->pages_.add(std::move(path), {.options = std::move(options), .handler = std::move(handler)});
 }
 
 void Server::on_link(std::string path, LinkOptions options, transport::LinkHandler handler) {

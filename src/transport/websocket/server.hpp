@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "core/error.hpp"
+#include "core/hub_limits.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
 #include "transport/http.hpp"
@@ -27,7 +29,8 @@ namespace sluice::websocket {
 struct ServerLimits {
   AdmissionLimits admission{};
   Bytes header = limits::kHttpHeader;
-  Duration handshake = limits::kHandshakeTimeout;  ///< From accept to the end of the request's header.
+  Duration handshake = limits::kHandshakeTimeout;  ///< From accept to the end of the request.
+  Duration page = limits::kPageTimeout;            ///< For a page's handler.
   Duration linger = limits::kHttpLinger;
   Duration stop = limits::kLinkCloseTimeout;  ///< For connections to end in good order once it stops.
 };
@@ -37,9 +40,22 @@ struct ServerOptions {
   ServerLimits limits{};
 };
 
+/// What a page takes.
+struct PageOptions {
+  std::vector<transport::HttpMethod> methods{transport::HttpMethod::get};  ///< HEAD goes with GET.
+  Bytes max_body{
+      0};  ///< More is refused (413): at once when its length is told, otherwise where it passes this.
+};
+
+/// May wait. It ends when it is cancelled, with `operation_aborted`: when it has taken longer than
+/// `ServerLimits::page`, and when the server stops. Throws nothing else. Kept until the server's end, so that
+/// a lambda may be a coroutine and capture.
+using AsyncHttpHandler =
+    std::function<boost::asio::awaitable<transport::HttpResponse>(transport::HttpRequest)>;
+
 /// How connections ended that did not become a link.
 enum class ServerCount : std::uint8_t {
-  answered,             ///< With a handler's response.
+  answered,             ///< With a handler's response, whatever it says.
   full,                 ///< Refused: as many connections as there may be.
   address_full,         ///< Refused: as many from this address.
   too_many_handshakes,  ///< Refused: too many are still shaking hands.
@@ -48,11 +64,12 @@ enum class ServerCount : std::uint8_t {
   tls_failed,
   busy,         ///< Told to come again (`SocketOptions::busy`).
   lost,         ///< The system did not let it move to its shard.
-  bad_request,  ///< No HTTP, too large a header, no such path, no such method, a broken upgrade.
+  unanswered,   ///< The page's handler took too long, or gave up (503).
+  bad_request,  ///< No HTTP, too large a header or body, no such path or method, a broken upgrade.
 };
 inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::bad_request) + 1;
 
-/// An HTTP server for small GET requests and for WebSockets, on several addresses, with TLS or on loopback
+/// An HTTP server for small requests and for WebSockets, on several addresses, with TLS or on loopback
 /// only.
 ///
 /// One shard; accepted sockets may live on others. Handlers are set before the first `listen`; they run on
@@ -69,6 +86,9 @@ class Server {
   ~Server();  ///< `stop` must have ended, or the shard have run dry, before this.
 
   void on_get(std::string path, transport::HttpHandler handler);
+  /// A path that ends in `/*` means all that begins with what stands before the `*`. A path of its own comes
+  /// first, then the longest such beginning; WebSockets come before pages.
+  void on_page(std::string path, PageOptions options, AsyncHttpHandler handler);
   void on_link(std::string path, LinkOptions options, transport::LinkHandler handler);
   /// For many clients: frames of our own (docs/wire/websocket.md) instead of Beast's stream.
   void on_socket(std::string path, SocketOptions options, transport::SocketHandler handler);

@@ -23,6 +23,7 @@
 #include "transport/websocket/link.hpp"
 #include "transport/websocket/native_stream.hpp"
 #include "transport/websocket/server.hpp"
+#include "transport/websocket/server_pages.hpp"
 #include "transport/websocket/upgrade.hpp"
 
 /// For the room itself: the server's inside, whose parts stand in several files.
@@ -52,7 +53,7 @@ class Server::Impl {
     std::vector<std::shared_ptr<const Destination>> destinations;
     std::size_t next = 0;
   };
-  std::map<std::string, transport::HttpHandler, std::less<>> pages_;
+  Pages pages_;
   std::map<std::string, std::variant<LinkRoute, SocketRoute>, std::less<>> routes_;
   std::array<std::uint64_t, kServerCounts> counts_{};
 
@@ -115,7 +116,7 @@ class Server::Impl {
     NativeStream stream;
     std::string remote;
     std::shared_ptr<Ticket> ticket;
-    ByteBuffer behind{};  ///< What came behind the request.
+    ByteBuffer behind{};  ///< Read, and of no use yet; in the end what came behind the request.
   };
 
   void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
@@ -124,13 +125,20 @@ class Server::Impl {
   asio::awaitable<void> serve(asio::ip::tcp::socket socket, std::string remote,
                               std::shared_ptr<Ticket> ticket);
   asio::awaitable<bool> shake_hands(Visit& visit, const Deadline& deadline);
-  asio::awaitable<std::optional<Request>> read_request(Visit& visit, const Deadline& deadline);
+  /// Appends to what is `behind`. False: it is gone, or too late; counted.
+  asio::awaitable<bool> read_more(Visit& visit, const Deadline& deadline);
+  /// False: there is none; refused and counted.
+  asio::awaitable<bool> read_header(Visit& visit, RequestParser& parser, Deadline& deadline);
+  /// `ok`: all of it is in the parser; otherwise why not. Absent: it is gone; counted.
+  asio::awaitable<std::optional<beast::http::status>> read_body(Visit& visit, RequestParser& parser,
+                                                                Bytes most, const Deadline& deadline);
+  asio::awaitable<void> visit_page(Visit& visit, RequestParser& parser, Deadline& deadline);
+  asio::awaitable<transport::HttpResponse> run(const Page& page, transport::HttpRequest request);
   asio::awaitable<void> answer(Visit& visit, Response response);
   asio::awaitable<void> upgrade(Visit& visit, const Request& request, const LinkRoute& route);
   asio::awaitable<void> upgrade(Visit& visit, const Request& request, SocketRoute& route);
   void hand_over(Visit& visit, Connection::Setup setup, transport::AcceptedSocket accepted,
                  const std::shared_ptr<const Destination>& to);
-  transport::HttpResponse respond(const Request& request, const std::string& remote);
 
   runtime::TaskScope tasks_;
   ServerLimits limits_;

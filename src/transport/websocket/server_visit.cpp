@@ -3,7 +3,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/empty_body.hpp>
 
 #include "observe/log.hpp"
 #include "transport/websocket/server_deadline.hpp"
@@ -51,28 +51,25 @@ asio::awaitable<void> Server::Impl::serve(tcp::socket socket, std::string remote
   Visit visit{.stream = tls_ ? NativeStream{std::move(socket), *tls_} : NativeStream{std::move(socket)},
               .remote = std::move(remote),
               .ticket = std::move(ticket)};
-  std::optional<Request> request;
-  {
-    // For everything up to the end of the header: no trickling past it.
-    const Deadline deadline{visit.stream.socket(), limits_.handshake};
-    if (!co_await shake_hands(visit, deadline)) co_return;
-    request = co_await read_request(visit, deadline);
-  }
-  if (!request) co_return;
-  visit.ticket->handshake_ended();
-  const std::string_view target = request->target();
+  // For everything up to the end of the request: no trickling past it.
+  Deadline deadline{visit.stream.socket(), limits_.handshake};
+  if (!co_await shake_hands(visit, deadline)) co_return;
+  RequestParser parser;
+  if (!co_await read_header(visit, parser, deadline)) co_return;
+  const Request& request = parser.get();
+  const std::string_view target = request.target();
   const auto route = routes_.find(target.substr(0, target.find('?')));
-  if (route != routes_.end()) {
-    if (const auto* link = std::get_if<LinkRoute>(&route->second)) {
-      if (beast::websocket::is_upgrade(*request)) co_return co_await upgrade(visit, *request, *link);
-    } else {
-      auto& socket_route = std::get<SocketRoute>(route->second);
-      co_return co_await upgrade(visit, *request, socket_route);
-    }
-  }
-  Response response = make_response(*request, respond(*request, visit.remote));
-  count(response.result() == http::status::ok ? ServerCount::answered : ServerCount::bad_request);
-  co_await answer(visit, std::move(response));
+  if (route == routes_.end()) co_return co_await visit_page(visit, parser, deadline);
+  deadline.met();
+  visit.ticket->handshake_ended();
+  if (auto* socket_route = std::get_if<SocketRoute>(&route->second))
+    co_return co_await upgrade(visit, request, *socket_route);
+  if (beast::websocket::is_upgrade(request))
+    co_return co_await upgrade(visit, request, std::get<LinkRoute>(route->second));
+  count(ServerCount::bad_request);
+  Response refusal =
+      make_response(request, plain_text(http::status::upgrade_required, "This path speaks WebSocket only."));
+  co_await answer(visit, std::move(refusal));
 }
 
 asio::awaitable<bool> Server::Impl::shake_hands(Visit& visit, const Deadline& deadline) {
@@ -86,51 +83,43 @@ asio::awaitable<bool> Server::Impl::shake_hands(Visit& visit, const Deadline& de
   co_return false;
 }
 
-asio::awaitable<std::optional<Request>> Server::Impl::read_request(Visit& visit, const Deadline& deadline) {
-  http::request_parser<http::empty_body> parser;
-  parser.header_limit(static_cast<std::uint32_t>(limits_.header.count()));
-  ByteBuffer unread;
-  error_code failed;
-  while (!parser.is_header_done()) {
-    std::array<std::byte, kPiece> piece{};
+asio::awaitable<bool> Server::Impl::read_more(Visit& visit, const Deadline& deadline) {
+  std::array<std::byte, kPiece> piece{};
+  while (!deadline.passed()) {
     const auto io = visit.stream.read(piece);
-    unread.insert(unread.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(io.bytes));
     if (io.bytes > 0) {
-      const std::size_t used = parser.put(asio::buffer(unread), failed);
-      unread.erase(unread.begin(), unread.begin() + static_cast<std::ptrdiff_t>(used));
-      if (failed == http::error::need_more) failed = {};
-      if (!failed && !parser.is_header_done() && size_of(unread) > limits_.header)
-        failed = http::error::header_limit;
-      if (failed) break;
-      continue;
+      visit.behind.insert(visit.behind.end(), piece.begin(),
+                          piece.begin() + static_cast<std::ptrdiff_t>(io.bytes));
+      co_return true;
     }
-    if (io.state == StreamState::ready || co_await deadline.wait(io.state)) continue;
-    count(deadline.passed() ? ServerCount::timed_out : ServerCount::bad_request);
-    co_return std::nullopt;  // gone
+    if (!co_await deadline.wait(io.state)) break;
   }
-  if (failed) {
-    count(ServerCount::bad_request);
-    Response refusal =
-        make_response({}, failed == http::error::header_limit
-                              ? plain_text(http::status::request_header_fields_too_large, "Header too large.")
-                              : plain_text(http::status::bad_request, "Not HTTP."));
-    co_await answer(visit, std::move(refusal));
-    co_return std::nullopt;
-  }
-  visit.behind = std::move(unread);
-  co_return parser.release();
+  count(deadline.passed() ? ServerCount::timed_out : ServerCount::bad_request);
+  co_return false;
 }
 
-transport::HttpResponse Server::Impl::respond(const Request& request, const std::string& remote) {
-  const transport::HttpRequest asked = describe_request(request, remote);
-  if (routes_.contains(asked.path))
-    return plain_text(http::status::upgrade_required, "This path speaks WebSocket only.");
-  const auto page = pages_.find(asked.path);
-  if (page == pages_.end()) return plain_text(http::status::not_found, "Nothing is here.");
-  if (request.method() != http::verb::get && request.method() != http::verb::head) {
-    return plain_text(http::status::method_not_allowed, "GET only.");
+asio::awaitable<bool> Server::Impl::read_header(Visit& visit, RequestParser& parser, Deadline& deadline) {
+  parser.header_limit(static_cast<std::uint32_t>(limits_.header.count()));
+  parser.body_limit({});  // each page has its own
+  error_code failed;
+  while (!parser.is_header_done() && !failed) {
+    if (!co_await read_more(visit, deadline)) co_return false;
+    const std::size_t used = parser.put(asio::buffer(visit.behind), failed);
+    visit.behind.erase(visit.behind.begin(), visit.behind.begin() + static_cast<std::ptrdiff_t>(used));
+    if (failed == http::error::need_more) failed = {};
+    if (!failed && !parser.is_header_done() && size_of(visit.behind) > limits_.header)
+      failed = http::error::header_limit;
   }
-  return page->second(asked);
+  if (!failed) co_return true;
+  deadline.met();
+  visit.ticket->handshake_ended();
+  count(ServerCount::bad_request);
+  Response refusal =
+      make_response({}, failed == http::error::header_limit
+                            ? plain_text(http::status::request_header_fields_too_large, "Header too large.")
+                            : plain_text(http::status::bad_request, "Not HTTP."));
+  co_await answer(visit, std::move(refusal));
+  co_return false;
 }
 
 asio::awaitable<void> Server::Impl::answer(Visit& visit, Response response) {
@@ -144,7 +133,8 @@ asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request
   prepare(socket, route.options, limits_.handshake);
   socket.set_option(beast::websocket::stream_base::decorator(
       [](beast::websocket::response_type& response) { response.set(http::field::server, "sluice"); }));
-  auto [failed] = co_await socket.async_accept(request, kAwait);
+  const http::request<http::empty_body> whole{request};
+  auto [failed] = co_await socket.async_accept(whole, kAwait);
   if (failed) {
     count(failed == beast::error::timeout ? ServerCount::timed_out : ServerCount::bad_request);
     log(LogLevel::debug, "no WebSocket with " + visit.remote + ": " + failed.message());

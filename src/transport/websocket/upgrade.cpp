@@ -37,6 +37,12 @@ bool is_key(std::string_view key) {
   });
 }
 
+/// RFC 9110 §5.5.
+std::string without_controls(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; }, ' ');
+  return text;
+}
+
 Response refusal(const Request& request, http::status status, std::string text) {
   return make_response(request, plain_text(status, std::move(text)));
 }
@@ -48,8 +54,11 @@ std::optional<Response> complaint(const Request& request) {
   };
   if (!names(request, Field::upgrade, "websocket") || !names(request, Field::connection, "upgrade"))
     return refusal(request, http::status::upgrade_required, "This path speaks WebSocket only.");
-  if (request.method() != http::verb::get)
-    return refusal(request, http::status::method_not_allowed, "A WebSocket begins with GET.");
+  if (request.method() != http::verb::get) {
+    Response refused = refusal(request, http::status::method_not_allowed, "A WebSocket begins with GET.");
+    refused.set(Field::allow, "GET");
+    return refused;
+  }
   if (request.version() < 11) return bad("A WebSocket begins with HTTP/1.1.");
   if (value(request, Field::host).empty()) return bad("There is no Host.");
   if (request.count(Field::sec_websocket_key) != 1 || !is_key(value(request, Field::sec_websocket_key)))
@@ -105,12 +114,33 @@ std::expected<Switched, Response> switch_protocols(const Request& request,
   return switched;
 }
 
+std::optional<transport::HttpMethod> method_of(const Request& request) {
+  using transport::HttpMethod;
+  switch (request.method()) {
+    case http::verb::get:
+    case http::verb::head:
+      return HttpMethod::get;
+    case http::verb::post:
+      return HttpMethod::post;
+    case http::verb::put:
+      return HttpMethod::put;
+    case http::verb::patch:
+      return HttpMethod::patch;
+    case http::verb::delete_:
+      return HttpMethod::del;
+    default:
+      return std::nullopt;
+  }
+}
+
 transport::HttpRequest describe_request(const Request& request, std::string remote_address) {
   const std::string_view target = request.target();
   const auto mark = target.find('?');
   transport::HttpRequest described{
       .path = std::string{target.substr(0, mark)}, .query = {}, .remote_address = std::move(remote_address)};
   if (mark != std::string_view::npos) described.query = target.substr(mark + 1);
+  described.method = method_of(request).value_or(transport::HttpMethod::get);
+  described.authorization = value(request, Field::authorization);
   return described;
 }
 
@@ -122,16 +152,23 @@ Response come_again(const Request& request, std::chrono::seconds after) {
 
 Response make_response(const Request& request, transport::HttpResponse content) {
   const auto status = static_cast<http::status>(content.status);
+  const bool bare = status == http::status::no_content || status == http::status::not_modified;
   Response response{status, request.version()};
   response.set(Field::server, "sluice");
-  response.set(Field::content_type, content.content_type);
+  if (!bare) response.set(Field::content_type, content.content_type);
   response.set(Field::cache_control, "no-store");
-  if (status == http::status::method_not_allowed) response.set(Field::allow, "GET, HEAD");
+  for (transport::HttpHeader& header : content.headers)
+    response.set(header.name, without_controls(std::move(header.value)));
   if (status == http::status::upgrade_required) {
     response.set(Field::upgrade, "websocket");
     response.set(Field::sec_websocket_version, kVersion);
   }
   response.keep_alive(false);
+  response.erase(Field::transfer_encoding);
+  if (bare) {
+    response.erase(Field::content_length);
+    return response;
+  }
   const std::size_t size = content.body.size();
   if (request.method() != http::verb::head) response.body() = std::move(content.body);
   response.content_length(size);

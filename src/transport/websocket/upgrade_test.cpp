@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <gtest/gtest.h>
 
@@ -109,6 +110,24 @@ TEST(Upgrade, RefusesABrokenRequest) {
   post.replace(0, 3, "PUT");
   EXPECT_EQ(status(post), 405U);
   EXPECT_EQ(status(std::string{kGood}), 101U);
+}
+
+TEST(Upgrade, SaysThatItBeginsWithGet) {
+  std::string post{kGood};
+  post.replace(0, 3, "PUT");
+  EXPECT_EQ(switch_protocols(parse(post), {}).error()["Allow"], "GET");
+}
+
+TEST(Upgrade, DescribesARequest) {
+  const auto described = describe_request(
+      parse("DELETE /a/b%20?c?d=%20 HTTP/1.1\r\nAuthorization:  Bearer x \r\n"), "192.0.2.1");
+  EXPECT_EQ(described.path, "/a/b%20");
+  EXPECT_EQ(described.query, "c?d=%20");
+  EXPECT_EQ(described.remote_address, "192.0.2.1");
+  EXPECT_EQ(described.method, transport::HttpMethod::del);
+  EXPECT_EQ(described.authorization, "Bearer x");
+  EXPECT_EQ(describe_request(parse("HEAD / HTTP/1.1\r\n"), "").method, transport::HttpMethod::get);
+  EXPECT_EQ(method_of(parse("BREW / HTTP/1.1\r\n")), std::nullopt);
 }
 
 TEST(Upgrade, SaysWhenToComeAgain) {
