@@ -12,6 +12,7 @@ pkg_check_modules(usrsctp REQUIRED IMPORTED_TARGET usrsctp)
 # Their -pthread only adds macros that nothing here reads, and clang takes no precompiled header that lacks it.
 set_target_properties(PkgConfig::nice PkgConfig::usrsctp PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus>=3.3)
 find_library(RAPIDCHECK rapidcheck REQUIRED)
