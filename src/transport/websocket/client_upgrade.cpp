@@ -18,22 +18,22 @@ namespace {
 namespace http = boost::beast::http;
 using Field = http::field;
 using boost::system::error_code;
-using Response = http::response<http::empty_body>;
+using Headers = http::response<http::empty_body>;
 
 /// The longest that a server may ask to wait: past it its figure is taken for a mistake.
 constexpr std::chrono::seconds kLongestRetryAfter = std::chrono::hours{1};
 
-std::string_view value(const Response& response, Field field) {
+std::string_view value(const Headers& response, Field field) {
   const auto text = response[field];
   return {text.data(), text.size()};
 }
 
-bool names(const Response& response, Field field, std::string_view token) {
+bool names(const Headers& response, Field field, std::string_view token) {
   return http::token_list{response[field]}.exists({token.data(), token.size()});
 }
 
 /// Seconds; a date, which HTTP allows too, is nothing that a hub of ours sends.
-std::optional<std::chrono::seconds> retry_after(const Response& response) {
+std::optional<std::chrono::seconds> retry_after(const Headers& response) {
   const std::string_view text = value(response, Field::retry_after);
   std::uint32_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -84,7 +84,7 @@ Result<bool> UpgradeReply::take(ByteView bytes) {
 }
 
 Result<UpgradeAnswer> UpgradeReply::check() const {
-  const Response& response = parser_.get();
+  const Headers& response = parser_.get();
   if (response.result() != http::status::switching_protocols) {
     const auto reason = response.reason();
     return UpgradeAnswer{
