@@ -21,15 +21,20 @@ class HubServer::Impl {
         tasks_(std::move(executor)) {}
 
   Result<HubAddresses> start();
-  asio::awaitable<void> stop();
+  asio::awaitable<Status> stop();
+  Status reload(hub::config::Settings settings) {
+    return gateway_ ? gateway_->reload(std::move(settings)) : Status{};
+  }
   [[nodiscard]] std::size_t connections() const { return server_ ? server_->connections() : 0; }
   [[nodiscard]] std::size_t mailboxes() const { return service_.mailboxes().size(); }
 
  private:
   Status create_server();
+  Status create_gateway();
 
   HubOptions options_;
   hub::MailboxService service_;
+  std::unique_ptr<hub::service::Gateway> gateway_;
   std::unique_ptr<websocket::Server> server_;
   runtime::TaskScope tasks_;
 };
@@ -60,6 +65,9 @@ Status HubServer::Impl::create_server() {
 Result<HubAddresses> HubServer::Impl::start() {
   if (options_.listen.empty()) return fail(Errc::invalid_argument, "A hub needs an address to listen at.");
   if (auto created = create_server(); !created) return fail(created.error());
+  if (options_.messaging) {
+    if (auto created = create_gateway(); !created) return fail(created.error());
+  }
   tasks_.spawn(service_.run());
   HubAddresses addresses{.urls = {}, .fingerprint = server_->fingerprint()};
   for (const std::string& text : options_.listen) {
@@ -72,12 +80,32 @@ Result<HubAddresses> HubServer::Impl::start() {
   return addresses;
 }
 
-asio::awaitable<void> HubServer::Impl::stop() {
+Status HubServer::Impl::create_gateway() {
+  auto gateway = hub::service::Gateway::create(tasks_.executor(), *options_.messaging);
+  if (!gateway) return fail(std::move(gateway.error()));
+  gateway_ = std::move(*gateway);
+  std::vector<websocket::SocketShard> shards;
+  for (hub::service::Gateway::Place& place : gateway_->places())
+    shards.push_back({.executor = std::move(place.executor), .handler = std::move(place.handler)});
+  using Accepts = websocket::FrameReaderOptions::Accepts;
+  server_->on_socket(
+      "/v1/hub",
+      {.subprotocols = {{.name = std::string{wire::hub::kProtoSubprotocol}, .messages = Accepts::binary},
+                        {.name = std::string{wire::hub::kJsonSubprotocol}, .messages = Accepts::text}},
+       .ping = gateway_->settings().gateway.heartbeat,
+       .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
+      std::move(shards));
+  return {};
+}
+
+asio::awaitable<Status> HubServer::Impl::stop() {
+  if (gateway_) co_await gateway_->drain();
   // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
   std::string farewell = "the hub is shutting down";
   if (server_) co_await server_->stop(std::move(farewell));
   tasks_.cancel();
   co_await tasks_.join();
+  co_return gateway_ ? gateway_->end() : Status{};
 }
 
 HubServer::HubServer(asio::any_io_executor executor, HubOptions options)
@@ -87,8 +115,11 @@ HubServer::~HubServer() = default;
 Result<HubAddresses> HubServer::start() {
   return impl_->start();
 }
-asio::awaitable<void> HubServer::stop() {
+asio::awaitable<Status> HubServer::stop() {
   return impl_->stop();
+}
+Status HubServer::reload(hub::config::Settings settings) {
+  return impl_->reload(std::move(settings));
 }
 std::size_t HubServer::connections() const {
   return impl_->connections();

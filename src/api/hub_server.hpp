@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "hub/mailbox_service.hpp"
+#include "hub/service/gateway.hpp"
 #include "transport/websocket/server.hpp"
 
 namespace sluice::api {
@@ -24,6 +25,8 @@ struct HubOptions {
   std::string version{};  ///< What `/healthz` tells.
   websocket::ServerLimits server{};
   hub::MailboxLimits mailboxes{};
+  /// With it clients exchange messages at `/v1/hub`.
+  std::optional<hub::service::GatewayOptions> messaging{};
 };
 
 /// Where a started hub can be reached.
@@ -33,9 +36,9 @@ struct HubAddresses {
   std::optional<websocket::Fingerprint> fingerprint;  ///< With TLS.
 };
 
-/// A whole hub: mailboxes at `/v1/mailbox`, its state at `/healthz`.
+/// A whole hub: mailboxes at `/v1/mailbox`, messaging at `/v1/hub`, its state at `/healthz`.
 ///
-/// One shard. Its owner starts it once, and stops it before destroying it.
+/// One shard, beside those of its messaging. Its owner starts it once, and stops it before destroying it.
 class HubServer {
  public:
   HubServer(boost::asio::any_io_executor executor, HubOptions options);
@@ -49,8 +52,12 @@ class HubServer {
   /// error it is to be stopped all the same.
   [[nodiscard]] Result<HubAddresses> start();
 
-  /// Closes every link with a word, within `limits::kLinkCloseTimeout`, and ends all that runs.
-  boost::asio::awaitable<void> stop();
+  /// Sends clients away and closes every link with a word, within `limits::kHubDrainTimeout` and
+  /// `limits::kLinkCloseTimeout`, and ends all that runs. Error: the books of its messages do not balance.
+  boost::asio::awaitable<Status> stop();
+
+  /// New settings for what can change while it runs. Error: as `Gateway::reload`; nothing has changed then.
+  [[nodiscard]] Status reload(hub::config::Settings settings);
 
   [[nodiscard]] std::size_t connections() const;
   [[nodiscard]] std::size_t mailboxes() const;

@@ -23,6 +23,9 @@ class Job {
   /// returns. More calls change nothing.
   virtual void stop() = 0;
 
+  /// Asks it to read its settings again. False: it has none to read, so that the hang-up means the end.
+  virtual bool reload() { return false; }
+
   /// How it goes now; nothing when there is nothing to tell.
   [[nodiscard]] virtual std::optional<TunnelStatus> status() const = 0;
 };

@@ -10,8 +10,9 @@
 
 #include "api/hub_server.hpp"
 #include "cli/command.hpp"
+#include "cli/hub_settings.hpp"
 #include "cli/run_job.hpp"
-#include "cli/version.hpp"
+#include "observe/log.hpp"
 #include "runtime/wake_up.hpp"
 
 namespace sluice::cli {
@@ -19,18 +20,16 @@ namespace {
 
 namespace asio = boost::asio;
 
-struct HubArguments {
-  std::vector<std::string> listen = {"127.0.0.1:7788"};
-  std::string tls_cert;
-  std::string tls_key;
-  std::string dev_cert;
-};
-
 /// A hub server for as long as nobody stops it.
 class HubJob final : public api::Job {
  public:
-  HubJob(const asio::any_io_executor& executor, api::HubOptions options, Reporter& reporter)
-      : server_(executor, std::move(options)), stopped_(executor), reporter_(reporter) {}
+  HubJob(const asio::any_io_executor& executor, const HubArguments& arguments,
+         const hub::config::Settings& settings, Reporter& reporter)
+      : arguments_(arguments),
+        settings_(settings),
+        server_(executor, hub_options(arguments, settings)),
+        stopped_(executor),
+        reporter_(reporter) {}
 
   asio::awaitable<std::optional<api::Failure>> run() override {
     const auto started = server_.start();
@@ -38,11 +37,13 @@ class HubJob final : public api::Job {
       announce(*started);
       co_await stopped_.wait();
     }
-    co_await server_.stop();
+    const Status balanced = co_await server_.stop();
     if (!started) co_return api::Failure{.stage = Stage::start, .error = started.error()};
+    if (!balanced) co_return api::Failure{.stage = Stage::running, .error = balanced.error()};
     co_return std::nullopt;
   }
   void stop() override { stopped_.notify(); }
+  bool reload() override;
   [[nodiscard]] std::optional<api::TunnelStatus> status() const override { return std::nullopt; }
 
  private:
@@ -58,55 +59,82 @@ class HubJob final : public api::Job {
                     {fmt::format("hub listens on {}", fmt::join(addresses.urls, ", ")), pin});
   }
 
+  const HubArguments& arguments_;
+  hub::config::Settings settings_;
   api::HubServer server_;
   runtime::WakeUp stopped_;
   Reporter& reporter_;
 };
 
-Result<api::HubOptions> hub_options(const HubArguments& arguments) {
-  api::HubOptions options;
-  options.listen = arguments.listen;
-  options.version = kVersion;
-  if (arguments.tls_cert.empty() != arguments.tls_key.empty()) {
-    return fail(Errc::invalid_argument, "--tls-cert and --tls-key go together");
-  }
-  if (!arguments.tls_cert.empty()) {
-    options.tls = websocket::PemFiles{.certificate = arguments.tls_cert, .key = arguments.tls_key};
-  }
-  if (!arguments.dev_cert.empty()) options.development_certificate = arguments.dev_cert;
-  return options;
+bool HubJob::reload() {
+  if (arguments_.config.empty()) return false;
+  const auto refuse = [this](const Error& error) {
+    reporter_.event("reload_failed", {{"message", error.message}},
+                    fmt::format("the settings stay as they were: {}", error.message));
+    return true;
+  };
+  auto fresh = hub_settings(arguments_);
+  if (!fresh) return refuse(fresh.error());
+  const std::vector<std::string> waiting = hub::config::needs_restart(settings_, *fresh);
+  auto applied = hub::config::reloaded(settings_, std::move(*fresh));
+  if (auto taken = server_.reload(applied); !taken) return refuse(taken.error());
+  observe::configure_log(applied.log);
+  settings_ = std::move(applied);
+  std::string rest;
+  if (!waiting.empty()) rest = fmt::format("these wait for a restart: {}", fmt::join(waiting, ", "));
+  reporter_.event("reloaded", {{"needs_restart", boost::json::array(waiting.begin(), waiting.end())}},
+                  {"the settings were read again", rest});
+  return true;
 }
 
 ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
-  auto options = hub_options(arguments);
-  if (!options) return reporter.error(Stage::start, options.error());
+  auto settings = hub_settings(arguments);
+  if (!settings) return reporter.error(Stage::start, settings.error());
+  if (!arguments.config.empty()) observe::configure_log(settings->log);
   asio::io_context shard{1};
-  HubJob job{shard.get_executor(), std::move(*options), reporter};
+  HubJob job{shard.get_executor(), arguments, std::move(*settings), reporter};
   return run_job(shard, job, reporter);
 }
 
 }  // namespace
 
 void add_hub_command(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("hub", "Run the place where peers meet");
+  auto* command = app.add_subcommand("hub", "Run the place where peers meet and users exchange messages");
   command->footer(
-      "The hub introduces two peers and is then not needed; it sees sealed bytes only. Plain HTTP is served "
-      "on loopback\n"
-      "alone: elsewhere give PEM files, or let it make a development certificate whose fingerprint the peers "
-      "pin.\n"
-      "GET /healthz tells how it is.\n\n"
+      "The hub introduces two peers and is then not needed for what they send each other; it sees sealed "
+      "bytes only.\n"
+      "With --open, or with keys in its settings, it also carries messages between users and groups "
+      "(/v1/hub).\n"
+      "Plain HTTP is served on loopback alone: elsewhere give PEM files, or let it make a development "
+      "certificate\n"
+      "whose fingerprint the peers pin. GET /healthz tells how it is, GET /metrics how it goes. SIGHUP makes "
+      "it read\n"
+      "its settings again.\n\n"
       "Examples:\n"
       "  sluice hub\n"
+      "  sluice hub --open --data ~/.sluice/hub\n"
+      "  sluice hub --config hub.toml\n"
       "  sluice hub --listen 0.0.0.0:7788 --dev-cert ~/.sluice\n"
       "  sluice hub --listen 0.0.0.0:443 --listen [::]:443 --tls-cert chain.pem --tls-key key.pem");
   auto arguments = std::make_shared<HubArguments>();
-  command->add_option("--listen", arguments->listen, "ADDRESS:PORT; port 0: any free one; may be repeated")
-      ->allow_extra_args(false)
-      ->capture_default_str();
+  command->add_option("--config", arguments->config,
+                      "Settings, TOML (docs/hub-settings.md); arguments go before them");
+  command
+      ->add_option("--listen", arguments->listen,
+                   "ADDRESS:PORT; port 0: any free one; may be repeated [127.0.0.1:7788]")
+      ->allow_extra_args(false);
   command->add_option("--tls-cert", arguments->tls_cert, "Certificate chain, PEM");
   command->add_option("--tls-key", arguments->tls_key, "Private key, PEM");
   command->add_option("--dev-cert", arguments->dev_cert,
                       "Folder of a self-signed certificate, made when absent");
+  command->add_flag("--open", arguments->open,
+                    "Let everyone in under the name that they give; on loopback only");
+  command->add_option(
+      "--data", arguments->data,
+      "Folder in which messages are kept; without it, or with :memory:, they go with the hub");
+  command->add_option("--admin-token-file", arguments->admin_token_file,
+                      "Offer administration (/v1/admin) to whoever has this file's token");
+  command->add_option("--shards", arguments->shards, "Event loops for messaging [one a core]");
   command->callback([&chosen, arguments] {
     chosen.run = [arguments](Reporter& reporter) { return run_hub(*arguments, reporter); };
   });

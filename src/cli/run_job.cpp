@@ -119,7 +119,8 @@ void watch(asio::signal_set& signals) {
 asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std::function<void()>& on_stop) {
   asio::signal_set signals{co_await asio::this_coro::executor};
   watch(signals);
-  co_await signals.async_wait(asio::use_awaitable);
+  while (co_await signals.async_wait(asio::use_awaitable) == SIGHUP && job.reload()) {
+  }
   const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kDrainTimeout);
   reporter.event("stopping", {{"drain_timeout_s", limit.count()}},
                  fmt::format("stopping: open streams have {} s to finish (again: at once)", limit.count()));

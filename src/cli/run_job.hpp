@@ -13,8 +13,9 @@
 namespace sluice::cli {
 
 /// Runs a job on this thread to its end, with what every long-running command has: SIGINT, SIGTERM and SIGHUP
-/// stop it in good order, a second one ends the process at once (`ExitCode::interrupted`), and its status is
-/// shown every second. `on_stop` is called before the job is stopped.
+/// stop it in good order (but SIGHUP only a job that has nothing to reload), a second one ends the process at
+/// once (`ExitCode::interrupted`), and its status is shown every second. `on_stop` is called before the job
+/// is stopped.
 ///
 /// Ends the process itself, with what it would have returned, when the job leaves something on the shard that
 /// does not end at once: a name look-up, which the system cannot give up.

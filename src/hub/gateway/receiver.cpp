@@ -226,8 +226,10 @@ Bytes Receiver::allowance() const {
 }
 
 Duration Receiver::oldest(TimePoint now) const {
-  const auto oldest = outbox_.oldest();
-  return oldest ? now - *oldest : Duration::zero();
+  TimePoint since = outbox_.oldest().value_or(now);
+  if (first_unacknowledged_ < unacknowledged_.size())
+    since = std::min(since, unacknowledged_[first_unacknowledged_].at);
+  return now - since;
 }
 
 wire::hub::PressureSample Receiver::sample(TimePoint now) const {

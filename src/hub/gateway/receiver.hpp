@@ -97,6 +97,7 @@ class Receiver {
   [[nodiscard]] Bytes waiting() const { return outbox_.bytes(); }
   [[nodiscard]] Bytes unacknowledged() const { return unacknowledged_bytes_; }
   [[nodiscard]] bool writable() const { return outbox_.writable(); }
+  /// The age of what has waited, or been unacknowledged, for longest.
   [[nodiscard]] Duration oldest(TimePoint now) const;
   [[nodiscard]] std::uint64_t pending_copies() const { return queued_copies_ + unacknowledged_copies_; }
   [[nodiscard]] std::uint64_t sent_seq() const { return sent_seq_; }

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "hub/gateway/ledger.hpp"
+#include "hub/service/doorman.hpp"
+#include "hub/service/session_tokens.hpp"
+#include "hub/service/user_shares.hpp"
+
+namespace sluice::hub::service {
+
+class ShardLoop;
+
+/// What all shards of a running hub have together. Any thread.
+struct Common {
+  Ledger ledger;
+  UserShares shares;
+  SessionTokens tokens;
+  Doorman doorman;
+  std::uint64_t epoch;
+  std::vector<ShardLoop*> loops{};        ///< Fixed once they run.
+  std::atomic<std::size_t> sockets{0};    ///< That have not been let go of.
+  std::atomic<std::size_t> greetings{0};  ///< Of them, those that have not been welcomed.
+};
+
+}  // namespace sluice::hub::service

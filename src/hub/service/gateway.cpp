@@ -1,0 +1,358 @@
+#include "hub/service/gateway.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "crypto/random.hpp"
+#include "hub/service/common.hpp"
+#include "hub/service/shard_loop.hpp"
+#include "hub/store/folder.hpp"
+#include "hub/store/store.hpp"
+#include "observe/log.hpp"
+
+namespace sluice::hub::service {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto kDrainPoll = std::chrono::milliseconds{20};
+
+bool is_in_memory(const std::string& folder) {
+  return folder.empty() || folder == store::kInMemory;
+}
+
+store::RetentionOf retention_of(const config::Settings& settings) {
+  return [retentions = config::Retentions{settings}](const wire::hub::Conversation& of) {
+    const config::Retention kept = retentions.of(of);
+    return store::Retention{.age = std::chrono::ceil<std::chrono::milliseconds>(kept.max_age),
+                            .count = kept.max_messages,
+                            .bytes = kept.max_bytes};
+  };
+}
+
+TurnstileLimits turnstile_limits(const config::Admission& admission) {
+  return {.enabled = admission.enabled,
+          .greetings = admission.handshakes,
+          .rate = {.burst = admission.connection_burst, .tokens = admission.connections_per_second},
+          .retry_after_min = admission.retry_after_min,
+          .retry_after_max = admission.retry_after_max};
+}
+
+Result<std::shared_ptr<const auth::Verifier>> make_verifier(const config::Auth& auth) {
+  if (auth.open) return std::shared_ptr<const auth::Verifier>{};
+  auto verifier = auth::Verifier::create(auth.verifier);
+  if (!verifier) return fail(std::move(verifier.error()));
+  return std::make_shared<const auth::Verifier>(std::move(*verifier));
+}
+
+ClientView view_of(const Connection& connection, TimePoint now) {
+  ClientView view{.ref = connection.ref,
+                  .user = connection.identity.user,
+                  .session = connection.session,
+                  .agent = connection.hello.agent,
+                  .remote = std::string{connection.socket->remote_address()},
+                  .encoding = connection.encoding,
+                  .welcomed = connection.state == Connection::State::open,
+                  .acknowledges = connection.hello.acknowledges,
+                  .age = now - connection.opened,
+                  .socket = connection.socket->stats(),
+                  .history = connection.history};
+  for (const auto& [conversation, interest] : connection.interests) {
+    if (conversation.kind == wire::hub::Conversation::Kind::group) ++view.groups;
+  }
+  if (connection.receiver) view.pressure = connection.receiver->sample(now);
+  view.pressure.at = store::system_time();
+  return view;
+}
+
+/// Runs something on a shard's loop and brings its result back to the caller.
+template <typename Ask>
+asio::awaitable<std::invoke_result_t<Ask, ShardLoop&>> ask(ShardLoop& loop, Ask question) {
+  using Answer = std::invoke_result_t<Ask, ShardLoop&>;
+  co_return co_await asio::co_spawn(
+      loop.executor(),
+      [](ShardLoop& there, Ask what) -> asio::awaitable<Answer> { co_return what(there); }(
+                                         loop, std::move(question)),
+      asio::use_awaitable);
+}
+
+}  // namespace
+
+class Gateway::Impl {
+ public:
+  Impl(const asio::any_io_executor& executor, GatewayOptions options)
+      : options_(std::move(options)),
+        executor_(executor),
+        turnstile_(
+            turnstile_limits(options_.settings.admission),
+            [](std::uint64_t below) { return crypto::random_below(static_cast<std::uint32_t>(below)); },
+            Clock::now()) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() { end_loops(); }
+
+  Status open();
+
+  std::vector<Place> places() {
+    std::vector<Place> places;
+    for (const auto& loop : loops_) {
+      places.push_back(
+          {.executor = loop->executor(),
+           .handler = [&to = *loop](transport::AcceptedSocket accepted) { to.accept(std::move(accepted)); }});
+    }
+    return places;
+  }
+
+  std::optional<std::chrono::seconds> busy(const transport::HttpRequest& request) {
+    const bool resumes = request.query == "resume" || request.query.starts_with("resume=");
+    return turnstile_.ask({.resumes = resumes, .greetings = common_->greetings.load()}, Clock::now());
+  }
+
+  Status reload(config::Settings settings);
+  asio::awaitable<GatewayStatus> status();
+  asio::awaitable<std::vector<ClientView>> clients(std::optional<std::string> user, std::size_t most);
+  asio::awaitable<std::optional<ClientView>> client(ConnectionRef ref);
+  asio::awaitable<std::size_t> kick_user(std::string user, std::string message);
+  asio::awaitable<bool> kick(ConnectionRef ref, std::string message);
+  asio::awaitable<void> drain();
+  Status end();
+
+  [[nodiscard]] const config::Settings& settings() const { return options_.settings; }
+
+ private:
+  Status open_store();
+  void end_loops();
+  [[nodiscard]] Status check_books() const;
+
+  GatewayOptions options_;
+  asio::any_io_executor executor_;
+  Turnstile turnstile_;
+  std::mutex telling_;
+  bool ended_ = false;  ///< The store has nobody to tell outcomes to. Guarded by `telling_`.
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Common> common_;
+  std::vector<std::unique_ptr<ShardLoop>> loops_;  ///< Their readers end before the store does.
+};
+
+Status Gateway::Impl::open_store() {
+  const config::Store& wanted = options_.settings.store;
+  store::StoreOptions options{
+      .folder = is_in_memory(wanted.folder) ? std::string{store::kInMemory} : wanted.folder,
+      .on_stored =
+          [this](std::uint32_t shard, std::vector<store::Completion> done) {
+            const std::scoped_lock lock{telling_};
+            if (!ended_) common_->loops[shard]->stored(std::move(done));
+          },
+      .retention = retention_of(options_.settings),
+      .bound = wanted.bound};
+  auto opened = store::Store::open(std::move(options));
+  if (!opened) return fail(std::move(opened.error()));
+  store_ = std::move(*opened);
+  return {};
+}
+
+Status Gateway::Impl::open() {
+  auto verifier = make_verifier(options_.settings.auth);
+  if (!verifier) return fail(std::move(verifier.error()));
+  if (auto opened = open_store(); !opened) return opened;
+  auto secret = store_->secret("session tokens");
+  if (!secret) return fail(std::move(secret.error()));
+  const GatewaySettings& settings = options_.settings.gateway;
+  Ledger ledger{settings};
+  auto process = ledger.process;
+  common_.reset(new Common{.ledger = std::move(ledger),
+                           .shares = {settings, std::move(process)},
+                           .tokens = SessionTokens{std::move(*secret)},
+                           .doorman = Doorman{std::move(*verifier)},
+                           .epoch = store_->epoch()});
+  const bool durable = !is_in_memory(options_.settings.store.folder);
+  for (std::size_t i = 0; i < options_.shards; ++i) {
+    auto reader = store_->open_reader();
+    if (!reader) return fail(std::move(reader.error()));
+    const auto self = static_cast<ShardId>(i);
+    loops_.push_back(std::make_unique<ShardLoop>(
+        self, options_.shards, *common_, StoredLog{self, *store_, std::move(*reader), durable}, settings));
+    common_->loops.push_back(loops_.back().get());
+  }
+  for (const auto& loop : loops_) loop->start();
+  return {};
+}
+
+void Gateway::Impl::end_loops() {
+  for (const auto& loop : loops_) loop->stop();
+  const std::scoped_lock lock{telling_};
+  ended_ = true;
+}
+
+Status Gateway::Impl::reload(config::Settings settings) {
+  auto verifier = make_verifier(settings.auth);
+  if (!verifier) return fail(std::move(verifier.error()));
+  common_->doorman.set_verifier(std::move(*verifier));
+  common_->ledger.process->set_limit(settings.gateway.memory);
+  common_->shares.set_settings(settings.gateway);
+  turnstile_.set_limits(turnstile_limits(settings.admission), Clock::now());
+  for (const auto& loop : loops_) {
+    asio::post(loop->executor(),
+               [&to = *loop, fresh = settings.gateway]() mutable { to.set_settings(std::move(fresh)); });
+  }
+  options_.settings = std::move(settings);
+  return {};
+}
+
+asio::awaitable<GatewayStatus> Gateway::Impl::status() {
+  GatewayStatus status{.sockets = common_->sockets,
+                       .greetings = common_->greetings,
+                       .turnstile = turnstile_.counts(),
+                       .memory = common_->ledger.process->stats(),
+                       .backlog = common_->ledger.backlog->stats(),
+                       .store = store_->books(),
+                       .store_health = store_->health(),
+                       .epoch = common_->epoch};
+  for (const auto& loop : loops_) {
+    co_await ask(*loop, [&status](ShardLoop& there) {
+      const Shard& shard = there.shard();
+      status.users += shard.users_online();
+      status.clients += shard.connections();
+      status.conversations += shard.conversations();
+      status.books += shard.books();
+      status.pending += shard.pending_copies();
+      status.counts += shard.counts();
+      status.totals += there.totals();
+      shard.each_connection([&status](const Connection& connection) {
+        if (connection.receiver && connection.receiver->is_slow()) ++status.slow;
+        add(status.totals, connection);
+      });
+      return true;
+    });
+  }
+  co_return status;
+}
+
+asio::awaitable<std::vector<ClientView>> Gateway::Impl::clients(std::optional<std::string> user,
+                                                                std::size_t most) {
+  std::vector<ClientView> found;
+  for (const auto& loop : loops_) {
+    co_await ask(*loop, [&](ShardLoop& there) {
+      const TimePoint now = Clock::now();
+      there.shard().each_connection([&](const Connection& connection) {
+        if (found.size() < most && (!user || connection.identity.user == *user))
+          found.push_back(view_of(connection, now));
+      });
+      return true;
+    });
+  }
+  co_return found;
+}
+
+asio::awaitable<std::optional<ClientView>> Gateway::Impl::client(ConnectionRef ref) {
+  if (ref.shard >= loops_.size()) co_return std::nullopt;
+  co_return co_await ask(*loops_[ref.shard], [ref](ShardLoop& there) -> std::optional<ClientView> {
+    const Connection* const connection = there.shard().find(ref);
+    if (connection == nullptr) return std::nullopt;
+    return view_of(*connection, Clock::now());
+  });
+}
+
+asio::awaitable<std::size_t> Gateway::Impl::kick_user(std::string user, std::string message) {
+  const std::vector<ClientView> theirs = co_await clients(user, SIZE_MAX);
+  for (const ClientView& client : theirs) {
+    std::string words = message;
+    co_await kick(client.ref, std::move(words));
+  }
+  co_return theirs.size();
+}
+
+asio::awaitable<bool> Gateway::Impl::kick(ConnectionRef ref, std::string message) {
+  if (ref.shard >= loops_.size()) co_return false;
+  co_return co_await ask(*loops_[ref.shard],
+                         [ref, message](ShardLoop& there) { return there.kick(ref, message); });
+}
+
+asio::awaitable<void> Gateway::Impl::drain() {
+  for (const auto& loop : loops_) asio::post(loop->executor(), [&to = *loop] { to.begin_drain(); });
+  asio::steady_timer timer{executor_};
+  const TimePoint deadline = Clock::now() + limits::kHubDrainTimeout;
+  while (common_->sockets > 0 && Clock::now() < deadline) {
+    timer.expires_after(kDrainPoll);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+Status Gateway::Impl::end() {
+  end_loops();
+  const Status balanced = check_books();
+  loops_.clear();
+  return balanced;
+}
+
+/// With the loops at rest.
+Status Gateway::Impl::check_books() const {
+  Books books;
+  std::uint64_t pending = 0;
+  for (const auto& loop : loops_) {
+    books += loop->shard().books();
+    pending += loop->shard().pending_copies();
+  }
+  if (!books.balance(pending)) {
+    return fail(
+        Errc::malformed,
+        fmt::format(
+            "the books do not balance: {} accepted, but {} delivered, {} gapped, {} expired, {} pending",
+            books.accepted, books.delivered, books.gapped, books.expired, pending));
+  }
+  return store_->check_books();
+}
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::create(const asio::any_io_executor& executor,
+                                                 GatewayOptions options) {
+  auto impl = std::make_unique<Impl>(executor, std::move(options));
+  if (auto opened = impl->open(); !opened) return fail(std::move(opened.error()));
+  return std::unique_ptr<Gateway>{new Gateway{std::move(impl)}};
+}
+
+std::vector<Gateway::Place> Gateway::places() {
+  return impl_->places();
+}
+std::optional<std::chrono::seconds> Gateway::busy(const transport::HttpRequest& request) {
+  return impl_->busy(request);
+}
+Status Gateway::reload(config::Settings settings) {
+  return impl_->reload(std::move(settings));
+}
+const config::Settings& Gateway::settings() const {
+  return impl_->settings();
+}
+asio::awaitable<GatewayStatus> Gateway::status() {
+  return impl_->status();
+}
+asio::awaitable<std::vector<ClientView>> Gateway::clients(std::optional<std::string> user, std::size_t most) {
+  return impl_->clients(std::move(user), most);
+}
+asio::awaitable<std::optional<ClientView>> Gateway::client(ConnectionRef ref) {
+  return impl_->client(ref);
+}
+asio::awaitable<std::size_t> Gateway::kick_user(std::string user, std::string message) {
+  return impl_->kick_user(std::move(user), std::move(message));
+}
+asio::awaitable<bool> Gateway::kick(ConnectionRef ref, std::string message) {
+  return impl_->kick(ref, std::move(message));
+}
+asio::awaitable<void> Gateway::drain() {
+  return impl_->drain();
+}
+Status Gateway::end() {
+  return impl_->end();
+}
+
+}  // namespace sluice::hub::service

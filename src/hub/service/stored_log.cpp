@@ -1,0 +1,43 @@
+#include "hub/service/stored_log.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace sluice::hub::service {
+
+using wire::hub::Conversation;
+using wire::hub::Position;
+
+Result<Position> StoredLog::head(const Conversation& of) {
+  return reader_.head(of);
+}
+
+Result<LogPage> StoredLog::page(const Conversation& of, Position after, PageLimits limits) {
+  auto read = reader_.page(of, {.after = after}, {.messages = limits.messages, .bytes = limits.bytes});
+  if (!read) return fail(std::move(read.error()));
+  LogPage page{.first = read->first, .more = read->more};
+  page.messages.reserve(read->messages.size());
+  for (store::StoredMessage& message : read->messages) {
+    page.messages.push_back({.delivery = std::move(message.delivery), .expires_at = message.expires_at});
+  }
+  return page;
+}
+
+Status StoredLog::append(SharedMessage message, std::uint64_t ticket) {
+  const wire::hub::UnixMs expires_at = message->expires_at;
+  const wire::hub::Delivery* const delivery = &message->delivery;
+  return store_.append({.shard = shard_,
+                        .ticket = ticket,
+                        .message = std::shared_ptr<const wire::hub::Delivery>{std::move(message), delivery},
+                        .expires_at = expires_at});
+}
+
+void StoredLog::acknowledge(const Conversation& inbox, Position up_to) {
+  store_.acknowledge(inbox, up_to);
+}
+
+Result<Position> StoredLog::acknowledged(const Conversation& inbox) {
+  return reader_.acknowledged(inbox);
+}
+
+}  // namespace sluice::hub::service

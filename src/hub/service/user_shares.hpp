@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "hub/gateway/ledger.hpp"
+#include "hub/gateway/settings.hpp"
+
+namespace sluice::hub::service {
+
+/// What the connections of each user have together, wherever they are: made for the first, gone with the
+/// last.
+///
+/// Any thread.
+class UserShares {
+ public:
+  UserShares(GatewaySettings settings, std::shared_ptr<flow::Account> process)
+      : settings_(std::move(settings)), process_(std::move(process)) {}
+
+  [[nodiscard]] std::shared_ptr<UserShare> of(const std::string& user);
+  /// For all that there are and those to come.
+  void set_settings(const GatewaySettings& settings);
+
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  void forget_unused();
+
+  mutable std::mutex mutex_;
+  GatewaySettings settings_;
+  std::shared_ptr<flow::Account> process_;
+  std::unordered_map<std::string, std::weak_ptr<UserShare>> shares_;
+  std::size_t forget_at_ = 1'024;  ///< So many entries: time to look for those that nobody uses.
+};
+
+}  // namespace sluice::hub::service
