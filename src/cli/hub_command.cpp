@@ -78,7 +78,7 @@ bool HubJob::reload() {
   const std::vector<std::string> waiting = hub::config::needs_restart(settings_, *fresh);
   auto applied = hub::config::reloaded(settings_, std::move(*fresh));
   if (auto taken = server_.reload(applied); !taken) return refuse(taken.error());
-  observe::configure_log(applied.log);
+  if (!arguments_.names_log) observe::configure_log(applied.log);
   settings_ = std::move(applied);
   std::string rest;
   if (!waiting.empty()) rest = fmt::format("these wait for a restart: {}", fmt::join(waiting, ", "));
@@ -90,7 +90,7 @@ bool HubJob::reload() {
 ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
   auto settings = hub_settings(arguments);
   if (!settings) return reporter.error(Stage::start, settings.error());
-  if (!arguments.config.empty()) observe::configure_log(settings->log);
+  if (!arguments.config.empty() && !arguments.names_log) observe::configure_log(settings->log);
   asio::io_context shard{1};
   HubJob job{shard.get_executor(), arguments, std::move(*settings), reporter};
   return run_job(shard, job, reporter);
@@ -135,7 +135,8 @@ void add_hub_command(CLI::App& app, Action& chosen) {
   command->add_option("--admin-token-file", arguments->admin_token_file,
                       "Offer administration (/v1/admin) to whoever has this file's token");
   command->add_option("--shards", arguments->shards, "Event loops for messaging [one a core]");
-  command->callback([&chosen, arguments] {
+  command->callback([&app, &chosen, arguments] {
+    arguments->names_log = app.count("--log-level") + app.count("--json") > 0;
     chosen.run = [arguments](Reporter& reporter) { return run_hub(*arguments, reporter); };
   });
 }

@@ -21,6 +21,7 @@ struct HubArguments {
   std::optional<std::string> data{};
   std::optional<std::string> admin_token_file{};
   std::size_t shards = 0;  ///< 0: one for each core.
+  bool names_log = false;  ///< How to log was said there.
 };
 
 /// The file's settings with the arguments in place of what they name. Errors: those of the file, and
