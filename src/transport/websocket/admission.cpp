@@ -13,21 +13,26 @@ Admission::Verdict Admission::enter(const std::string& block) {
   if (handshakes_ >= limits_.handshakes) return Verdict::too_many_handshakes;
   ++connections_;
   ++handshakes_;
+  if (block.empty()) return Verdict::admitted;
   per_address_[block] = {.connections = held.connections + 1, .handshakes = held.handshakes + 1};
   return Verdict::admitted;
 }
 
 void Admission::handshake_ended(const std::string& block) {
-  const auto found = per_address_.find(block);
-  ENSURE(handshakes_ > 0 && found != per_address_.end() && found->second.handshakes > 0);
+  ENSURE(handshakes_ > 0);
   --handshakes_;
+  if (block.empty()) return;
+  const auto found = per_address_.find(block);
+  ENSURE(found != per_address_.end() && found->second.handshakes > 0);
   --found->second.handshakes;
 }
 
 void Admission::leave(const std::string& block) {
-  const auto found = per_address_.find(block);
-  ENSURE(connections_ > 0 && found != per_address_.end());
+  ENSURE(connections_ > 0);
   --connections_;
+  if (block.empty()) return;
+  const auto found = per_address_.find(block);
+  ENSURE(found != per_address_.end());
   if (--found->second.connections == 0) per_address_.erase(found);
 }
 

@@ -14,12 +14,17 @@ struct AdmissionLimits {
   std::size_t connections_per_address = limits::kMaxConnectionsPerAddress;
   std::size_t handshakes = limits::kMaxHandshakes;  ///< Connections whose request has not been read yet.
   std::size_t handshakes_per_address = limits::kMaxHandshakesPerAddress;
+  /// Whether this machine's own addresses (127.0.0.0/8, ::1) have limits of their own: from there come a
+  /// proxy with everybody's connections, and load tests.
+  enum class Loopback : std::uint8_t { unlimited, as_others };
+  Loopback loopback = Loopback::unlimited;
 };
 
 /// Which connections a server lets in: how many there are, and how many of them still shake hands, in all and
 /// from each address.
 ///
-/// Sans-I/O. `block` is what an address counts under (transport/address_block.hpp).
+/// Sans-I/O. `block` is what an address counts under (transport/address_block.hpp); an empty one has no share
+/// of its own and counts in the totals alone.
 class Admission {
  public:
   enum class Verdict : std::uint8_t { admitted, full, address_full, too_many_handshakes, address_handshakes };

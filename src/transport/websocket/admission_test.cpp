@@ -43,6 +43,21 @@ TEST(Admission, LetsAnAddressHaveAllItsConnectionsOnceTheirHandshakesAreOver) {
   EXPECT_EQ(admission.enter("office"), Verdict::address_full);
 }
 
+TEST(Admission, CountsWhatHasNoBlockInTheTotalsAlone) {
+  Admission admission{
+      {.connections = 3, .connections_per_address = 1, .handshakes = 2, .handshakes_per_address = 1}};
+  EXPECT_EQ(admission.enter(""), Verdict::admitted);
+  EXPECT_EQ(admission.enter(""), Verdict::admitted);
+  EXPECT_EQ(admission.enter(""), Verdict::too_many_handshakes);
+  EXPECT_EQ(admission.addresses(), 0U);
+  admission.handshake_ended("");
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  EXPECT_EQ(admission.enter(""), Verdict::full);
+  admission.leave("");
+  admission.handshake_ended("a");
+  EXPECT_EQ(admission.enter(""), Verdict::admitted);
+}
+
 TEST(Admission, ForgetsAddressesThatAreGone) {
   Admission admission{{}};
   ASSERT_EQ(admission.enter("a"), Verdict::admitted);

@@ -111,13 +111,15 @@ asio::awaitable<void> Server::Impl::accept(tcp::acceptor& acceptor) {
     const auto endpoint = socket.remote_endpoint(error);
     if (error) continue;  // gone again
     std::string remote = endpoint.address().to_string();
-    if (auto ticket = admit(remote))
+    if (auto ticket = admit(endpoint.address()))
       tasks_.spawn(serve(std::move(socket), std::move(remote), std::move(ticket)));
   }
 }
 
-std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const std::string& remote) {
-  std::string block = transport::address_block(remote);
+std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::address& remote) {
+  using Loopback = AdmissionLimits::Loopback;
+  const bool is_free = remote.is_loopback() && limits_.admission.loopback == Loopback::unlimited;
+  std::string block = is_free ? std::string{} : transport::address_block(remote.to_string());
   switch (admitted_->admission.enter(block)) {
     case Admission::Verdict::admitted:
       return std::make_shared<Ticket>(admitted_, std::move(block));
@@ -134,7 +136,7 @@ std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const std::string& rem
       count(ServerCount::address_handshakes);
       break;
   }
-  log(LogLevel::debug, "refused a connection from " + remote);
+  log(LogLevel::debug, "refused a connection from " + remote.to_string());
   return nullptr;
 }
 

@@ -120,7 +120,7 @@ class Server::Impl {
   };
 
   void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
-  std::shared_ptr<Ticket> admit(const std::string& remote);
+  std::shared_ptr<Ticket> admit(const asio::ip::address& remote);
   asio::awaitable<void> accept(asio::ip::tcp::acceptor& acceptor);
   asio::awaitable<void> serve(asio::ip::tcp::socket socket, std::string remote,
                               std::shared_ptr<Ticket> ticket);

@@ -29,6 +29,7 @@ using transport::HttpResponse;
 using namespace std::chrono_literals;
 using namespace literals;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kCounted = AdmissionLimits::Loopback::as_others;
 
 // --- which page
 
@@ -304,7 +305,8 @@ TEST(ServerPages, EndABodyThatDoesNotCome) {
 
 TEST(ServerPages, CountABodyThatIsOnItsWayAsAHandshake) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1}}}};
+    Fixture fixture{
+        shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1, .loopback = kCounted}}}};
     tcp::socket slow{fixture.executor};
     co_await slow.async_connect(fixture.endpoint, asio::use_awaitable);
     const std::string head =

@@ -20,6 +20,7 @@ using testing::Recorder;
 using namespace std::chrono_literals;
 using namespace literals;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kCounted = AdmissionLimits::Loopback::as_others;
 
 /// A server on loopback whose links are kept and recorded.
 struct Fixture {
@@ -292,7 +293,8 @@ TEST(WebSocketServer, EndsARequestThatTricklesIn) {
 
 TEST(WebSocketServer, RefusesMoreConnectionsThanItMayHave) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.connections_per_address = 2}}}};
+    Fixture fixture{
+        shard, {.tls = {}, .limits = {.admission = {.connections_per_address = 2, .loopback = kCounted}}}};
     auto first = co_await fixture.dial();
     auto second = co_await fixture.dial();
     const auto third = co_await fixture.dial();
@@ -314,10 +316,30 @@ TEST(WebSocketServer, RefusesMoreConnectionsThanItMayHave) {
   });
 }
 
-TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
+TEST(WebSocketServer, LetsThisMachineHaveAllTheConnectionsThatThereAre) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard,
-                    {.tls = {}, .limits = {.admission = {.handshakes = 3, .handshakes_per_address = 2}}}};
+                    {.tls = {}, .limits = {.admission = {.connections = 3, .connections_per_address = 1}}}};
+    std::vector<std::unique_ptr<transport::Link>> links;
+    for (int i = 0; i < 3; ++i) {
+      auto link = co_await fixture.dial();
+      EXPECT_TRUE(link);
+      if (link) links.push_back(std::move(*link));
+    }
+    EXPECT_FALSE(co_await fixture.dial());
+    EXPECT_EQ(fixture.server->count(ServerCount::full), 1U);
+    EXPECT_EQ(fixture.server->count(ServerCount::address_full), 0U);
+    links.clear();
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{
+        shard,
+        {.tls = {},
+         .limits = {.admission = {.handshakes = 3, .handshakes_per_address = 2, .loopback = kCounted}}}};
     std::vector<tcp::socket> silent;
     for (int i = 0; i < 8; ++i) {
       silent.emplace_back(fixture.executor);
@@ -339,7 +361,8 @@ TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
 
 TEST(WebSocketServer, CountsNoHandshakeOnceTheRequestIsRead) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1}}}};
+    Fixture fixture{
+        shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1, .loopback = kCounted}}}};
     tcp::socket lingering{fixture.executor};
     co_await lingering.async_connect(fixture.endpoint(), asio::use_awaitable);
     co_await asio::async_write(lingering, asio::buffer(kHealth), kAwait);
