@@ -93,6 +93,7 @@ Status HubServer::Impl::create_gateway() {
       {.subprotocols = {{.name = std::string{wire::hub::kProtoSubprotocol}, .messages = Accepts::binary},
                         {.name = std::string{wire::hub::kJsonSubprotocol}, .messages = Accepts::text}},
        .ping = gateway_->settings().gateway.heartbeat,
+       .missed_pings = gateway_->settings().heartbeat.misses,
        .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
       std::move(shards));
   return {};

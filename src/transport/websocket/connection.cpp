@@ -290,7 +290,7 @@ void Connection::on_timer() {
   if (state_ != State::open) return finish(closed(), How::by_reset);
   // While nothing is read no answer can be.
   if (paused_) unanswered_ = 0;
-  if (unanswered_ >= limits::kMissedPings)
+  if (unanswered_ >= setup_.missed_pings)
     return finish({.code = Errc::stalled, .message = other_side() + " does not answer pings."},
                   How::by_reset);
   ++unanswered_;

@@ -34,6 +34,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct Setup {
     FrameReaderOptions reader;
     Duration ping;
+    std::uint64_t missed_pings = limits::kMissedPings;
     Duration close_timeout;
     Duration linger;
     std::string remote_address;
@@ -108,9 +109,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_wants_write_ = false;  ///< TLS has to answer before it reads on.
   bool wants_room_ = false;        ///< The owner is owed `on_writable`.
   bool sent_goodbye_ = false;
-  std::uint8_t unanswered_ = 0;  ///< Pings since the client was last heard.
-  std::uint64_t begun_ = 0;      ///< Bytes of a frame of the owner's that are still to come.
-  ByteBuffer control_;           ///< A control frame on its way, from `control_sent_` on.
+  std::uint64_t unanswered_ = 0;  ///< Pings since the client was last heard.
+  std::uint64_t begun_ = 0;       ///< Bytes of a frame of the owner's that are still to come.
+  ByteBuffer control_;            ///< A control frame on its way, from `control_sent_` on.
   std::size_t control_sent_ = 0;
   std::optional<ByteBuffer> pong_;
   bool ping_ = false;

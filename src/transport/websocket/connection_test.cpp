@@ -480,6 +480,18 @@ TEST(Connection, EndsAClientThatAnswersNoPings) {
   });
 }
 
+TEST(Connection, WaitsForAsManyPingsAsItIsTold) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.ping = 20ms, .missed_pings = 5}};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    int pings = 0;
+    while ((co_await client.next()).kind == Kind::ping) ++pings;
+    EXPECT_EQ(pings, 5);
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, IsToldToComeAgainWhileTheServerIsBusy) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard, {.busy = [](const transport::HttpRequest&) { return std::optional{3s}; }}};

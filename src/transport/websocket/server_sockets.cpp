@@ -39,6 +39,7 @@ asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request
   }
   Connection::Setup setup{.reader = reader,
                           .ping = options.ping,
+                          .missed_pings = options.missed_pings,
                           .close_timeout = options.close_timeout,
                           .linger = options.linger,
                           .remote_address = std::move(visit.remote),

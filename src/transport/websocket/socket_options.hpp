@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct SocketOptions {
   std::vector<Subprotocol> subprotocols{};
   Bytes max_message = limits::kMaxEnvelope;  ///< From the client.
   Duration ping = limits::kHubHeartbeat;
+  std::uint64_t missed_pings = limits::kMissedPings;  ///< In a row, without a word: it is taken for dead.
   Duration close_timeout = limits::kLinkCloseTimeout;
   Duration linger = limits::kHttpLinger;
   /// Asked about each client whose upgrade is good, on the server's shard. When it returns a time, the client
