@@ -12,6 +12,7 @@
 
 #include "crypto/random.hpp"
 #include "hub/service/common.hpp"
+#include "hub/service/live_retention.hpp"
 #include "hub/service/shard_loop.hpp"
 #include "hub/store/folder.hpp"
 #include "hub/store/store.hpp"
@@ -27,15 +28,6 @@ constexpr auto kDrainPoll = std::chrono::milliseconds{20};
 
 bool is_in_memory(const std::string& folder) {
   return folder.empty() || folder == store::kInMemory;
-}
-
-store::RetentionOf retention_of(const config::Settings& settings) {
-  return [retentions = config::Retentions{settings}](const wire::hub::Conversation& of) {
-    const config::Retention kept = retentions.of(of);
-    return store::Retention{.age = std::chrono::ceil<std::chrono::milliseconds>(kept.max_age),
-                            .count = kept.max_messages,
-                            .bytes = kept.max_bytes};
-  };
 }
 
 TurnstileLimits turnstile_limits(const config::Admission& admission) {
@@ -94,7 +86,8 @@ class Gateway::Impl {
         turnstile_(
             turnstile_limits(options_.settings.admission),
             [](std::uint64_t below) { return crypto::random_below(static_cast<std::uint32_t>(below)); },
-            Clock::now()) {}
+            Clock::now()),
+        retention_(options_.settings) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() { end_loops(); }
@@ -135,6 +128,7 @@ class Gateway::Impl {
   GatewayOptions options_;
   asio::any_io_executor executor_;
   Turnstile turnstile_;
+  LiveRetention retention_;
   std::mutex telling_;
   bool ended_ = false;  ///< The store has nobody to tell outcomes to. Guarded by `telling_`.
   std::unique_ptr<store::Store> store_;
@@ -151,7 +145,7 @@ Status Gateway::Impl::open_store() {
             const std::scoped_lock lock{telling_};
             if (!ended_) common_->loops[shard]->stored(std::move(done));
           },
-      .retention = retention_of(options_.settings),
+      .retention = [this](const wire::hub::Conversation& of) { return retention_.of(of); },
       .bound = wanted.bound};
   auto opened = store::Store::open(std::move(options));
   if (!opened) return fail(std::move(opened.error()));
@@ -199,6 +193,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
   common_->ledger.process->set_limit(settings.gateway.memory);
   common_->shares.set_settings(settings.gateway);
   turnstile_.set_limits(turnstile_limits(settings.admission), Clock::now());
+  retention_.set(settings);
   for (const auto& loop : loops_) {
     asio::post(loop->executor(),
                [&to = *loop, fresh = settings.gateway]() mutable { to.set_settings(std::move(fresh)); });
