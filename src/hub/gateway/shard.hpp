@@ -129,6 +129,10 @@ class Shard {
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
   [[nodiscard]] std::size_t users_online() const { return homes_.users().online(); }
   [[nodiscard]] std::size_t conversations() const { return homes_.size(); }
+  /// Of the users that are at home here.
+  [[nodiscard]] const Users::Past* past(const std::string& session, TimePoint now) const {
+    return homes_.users().past(session, now);
+  }
   [[nodiscard]] const Connection* find(ConnectionRef ref) const;
   template <typename Visit>
   void each_connection(Visit&& visit) const {

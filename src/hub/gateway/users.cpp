@@ -17,8 +17,11 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
     answer.refused = Reason::too_many_connections;
   } else {
     connections.push_back(mail.connection);
-    if (auto past = past_.extract(answer.session); !past.empty())
-      answer.previous = std::move(past.mapped().ended);
+    const auto past = past_.find(answer.session);
+    if (past != past_.end() && !past->second.resumed) {
+      past->second.resumed = true;
+      answer.previous = past->second.ended;
+    }
   }
   const ShardId shard = answer.to.shard;
   port_.post(shard, std::move(answer));
@@ -30,20 +33,26 @@ void Users::detach(mail::Detach mail, Moment now) {
     if (user->second.empty()) users_.erase(user);
   }
   forget_old(now.at);
-  if (order_.size() == limits_.ended_sessions) {
-    past_.erase(order_.front().session);
-    order_.pop_front();
-  }
+  if (order_.size() == limits_.ended_sessions) forget_oldest();
   order_.push_back({.session = mail.session, .at = now.at});
-  past_.insert_or_assign(std::move(mail.session), Past{.ended = std::move(mail.ended), .at = now.at});
+  past_.insert_or_assign(std::move(mail.session),
+                         Past{.user = std::move(mail.user), .ended = std::move(mail.ended), .at = now.at});
 }
 
 void Users::forget_old(TimePoint now) {
-  while (!order_.empty() && now - order_.front().at >= limits_.resume_window) {
-    const auto past = past_.find(order_.front().session);
-    if (past != past_.end() && past->second.at == order_.front().at) past_.erase(past);
-    order_.pop_front();
-  }
+  while (!order_.empty() && now - order_.front().at >= limits_.resume_window) forget_oldest();
+}
+
+void Users::forget_oldest() {
+  const auto past = past_.find(order_.front().session);
+  if (past != past_.end() && past->second.at == order_.front().at) past_.erase(past);
+  order_.pop_front();
+}
+
+const Users::Past* Users::past(const std::string& session, TimePoint now) const {
+  const auto found = past_.find(session);
+  if (found == past_.end() || now - found->second.at >= limits_.resume_window) return nullptr;
+  return &found->second;
 }
 
 void Users::ask(mail::Ask mail) {

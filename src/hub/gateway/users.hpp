@@ -40,12 +40,19 @@ class Users {
 
   [[nodiscard]] std::size_t online() const { return users_.size(); }
 
- private:
+  /// How a session's last connection ended.
   struct Past {
+    std::string user;
     wire::hub::Ended ended;
     TimePoint at;
+    bool resumed = false;  ///< Its next connection has been told.
   };
+  /// Null: nothing is remembered of it, or not any more.
+  [[nodiscard]] const Past* past(const std::string& session, TimePoint now) const;
+
+ private:
   void forget_old(TimePoint now);
+  void forget_oldest();
 
   Limits limits_;
   ShardPort& port_;
