@@ -18,8 +18,13 @@ std::optional<std::uint64_t> Answered::take_news() {
   return all;
 }
 
-void Epochs::note(wire::hub::Position first) {
-  if (begins_.empty() || begins_.back().epoch != first.epoch) begins_.push_back(first);
+void Epochs::note(wire::hub::Position seen) {
+  const auto place = std::ranges::lower_bound(begins_, seen.epoch, {}, &wire::hub::Position::epoch);
+  if (place == begins_.end() || place->epoch != seen.epoch) {
+    begins_.insert(place, seen);
+  } else {
+    place->offset = std::min(place->offset, seen.offset);
+  }
 }
 
 wire::hub::Position Epochs::position(std::uint64_t offset) const {

@@ -46,22 +46,27 @@ struct Promise {
 };
 
 /// Where a subscription's offsets belong to, since replayed messages may be of earlier epochs.
+///
+/// Bounded by the epochs of which the log keeps messages. What a log keeps is dense enough for it: a later
+/// epoch's offsets are behind those of an earlier one.
 class Epochs {
  public:
   /// `present`: of what it knows nothing about.
   explicit Epochs(std::uint64_t present) : present_(present) {}
-  void note(wire::hub::Position first);
+  /// A message is there: in any order, as what is pulled is older than what came before.
+  void note(wire::hub::Position seen);
   [[nodiscard]] wire::hub::Position position(std::uint64_t offset) const;
 
  private:
   std::uint64_t present_;
-  std::vector<wire::hub::Position> begins_;
+  std::vector<wire::hub::Position> begins_;  ///< The least that was seen of each, by epoch.
 };
 
 /// What is asked of a conversation's log for one client.
 struct Interest {
-  explicit Interest(std::uint64_t epoch) : epochs(epoch) {}
+  Interest(std::uint64_t of, std::uint64_t epoch) : number(of), epochs(epoch) {}
 
+  std::uint64_t number;  ///< Never used twice: what was asked for one that has ended is for nobody.
   Subscription subscription;
   Epochs epochs;
   bool replied = false;               ///< The home has answered.

@@ -76,12 +76,23 @@ void Homes::handle(mail::Publish mail, Moment now) {
   }
 }
 
+/// An inbox goes on behind what its user has acknowledged.
+Result<std::optional<Position>> Homes::start_of(const mail::Subscribe& mail) {
+  if (mail.after || mail.to.kind != Conversation::Kind::user) return mail.after;
+  const auto seen = log_.acknowledged(mail.to);
+  if (!seen) return fail(seen.error());
+  return std::optional{*seen};
+}
+
 void Homes::handle(mail::Subscribe mail, Moment now) {
-  const auto found = room(mail.to);
+  const auto after = start_of(mail);
+  const auto found = after ? room(mail.to) : fail(after.error());
   if (!found) {
-    port_.post(mail.from.shard,
-               mail::Subscribed{
-                   .to = mail.from, .conversation = mail.to, .head = {}, .refused = Reason::store_failed});
+    port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
+                                                 .conversation = mail.to,
+                                                 .head = {},
+                                                 .interest = mail.interest,
+                                                 .refused = Reason::store_failed});
     return;
   }
   Room& room = **found;
@@ -93,25 +104,24 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
   port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
                                                .conversation = mail.to,
                                                .head = room.home->head(),
-                                               .members = static_cast<std::uint32_t>(room.members.size())});
-  if (mail.to.kind == Conversation::Kind::user && !mail.after) {
-    if (const auto seen = log_.acknowledged(mail.to)) mail.after = *seen;
-  }
-  if (mail.after) handle(mail::Read{.of = std::move(mail.to), .from = mail.from, .after = *mail.after}, now);
+                                               .members = static_cast<std::uint32_t>(room.members.size()),
+                                               .after = *after,
+                                               .interest = mail.interest});
 }
 
 void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
   const auto found = rooms_.find(mail.to);
   if (found == rooms_.end()) return;
   Room& room = found->second;
+  const auto member = room.members.find(mail.user);
+  if (member == room.members.end()) return;  // its Subscribe was refused
   room.home->flush(now.at);
   room.home->unsubscribe(mail.from.shard, mail.encoding);
   if (mail.presence) {
     const auto watchers = room.watchers.find(mail.from.shard);
     if (watchers != room.watchers.end() && --watchers->second == 0) room.watchers.erase(watchers);
   }
-  const auto member = room.members.find(mail.user);
-  if (member != room.members.end() && --member->second == 0) {
+  if (--member->second == 0) {
     room.members.erase(member);
     tell_presence(room, mail.user, false);
   }
@@ -126,6 +136,7 @@ void Homes::handle(const mail::Read& mail, Moment now) {
                     .page = LogPage{},
                     .asked_after = mail.after,
                     .last = mail.last,
+                    .interest = mail.interest,
                     .head = {}};
   if (!found) {
     answer.page = fail(found.error());

@@ -73,6 +73,7 @@ class Homes final : private HomePort {
   };
 
   Result<Room*> room(const wire::hub::Conversation& of);
+  [[nodiscard]] Result<std::optional<wire::hub::Position>> start_of(const mail::Subscribe& mail);
   void tell_presence(const Room& room, const std::string& user, bool online);
   void let_go(const wire::hub::Conversation& of);
 

@@ -31,6 +31,7 @@ struct Subscribe {
   std::string user;
   std::optional<wire::hub::Position> after{};
   bool presence = false;
+  std::uint64_t interest = 0;  ///< The connection's number for it; a client may leave and join again.
 };
 struct Unsubscribe {
   wire::hub::Conversation to;
@@ -46,7 +47,8 @@ struct Read {
   ConnectionRef from;
   wire::hub::Position after;
   Purpose purpose = Purpose::replay;
-  std::uint64_t last = 0;  ///< The last offset that is wanted; 0: as many as there are.
+  std::uint64_t last = 0;      ///< The last offset that is wanted; 0: as many as there are.
+  std::uint64_t interest = 0;  ///< For which of the connection's; as in `Subscribe`.
 };
 struct Processed {
   wire::hub::Conversation of;
@@ -98,6 +100,8 @@ struct Subscribed {
   wire::hub::Conversation conversation;
   wire::hub::Position head;
   std::uint32_t members = 0;
+  std::optional<wire::hub::Position> after{};  ///< Where it begins to read; none: with what comes next.
+  std::uint64_t interest = 0;                  ///< As it was asked.
   std::optional<wire::hub::Reason> refused{};
 };
 struct Page {
@@ -106,7 +110,8 @@ struct Page {
   Read::Purpose purpose = Read::Purpose::replay;
   Result<LogPage> page;
   wire::hub::Position asked_after;
-  std::uint64_t last = 0;  ///< As it was asked.
+  std::uint64_t last = 0;      ///< As it was asked.
+  std::uint64_t interest = 0;  ///< As it was asked.
   wire::hub::Position head;
 };
 struct DeliverRequest {

@@ -172,13 +172,19 @@ class Shard {
   void subscribe(Connection& connection, const wire::hub::Conversation& to,
                  std::optional<wire::hub::Position> after, bool presence);
   void unsubscribe(Connection& connection, const wire::hub::Conversation& to, Moment now);
+  [[nodiscard]] static Interest* interest_of(Connection& connection,
+                                             const wire::hub::Conversation& conversation,
+                                             std::uint64_t number);
   void subscribed(mail::Subscribed mail, Moment now);
+  static void go_live(Interest& interest, wire::hub::Position head);
   void page(mail::Page mail, Moment now);
-  void tell_lost(Connection& connection, Interest& interest, const mail::Page& mail, Moment now);
+  void pulled(Connection& connection, mail::Page mail, Moment now);
+  wire::hub::Position bring(Connection& connection, Interest& interest, mail::Page& mail, Moment now);
+  void tell_lost(Connection& connection, const mail::Page& mail, Moment now);
   void replay(Connection& connection, Interest& interest, wire::hub::Delivery delivery, Moment now);
   void pull(Connection& connection, const wire::hub::Pull& pull, Moment now);
   void who(Connection& connection, const wire::hub::Who& who, Moment now);
-  void read_on(Connection& connection, Moment now);
+  void read_on(Connection& connection);
   void tell_gaps(Connection& connection, Moment now);
   void presence(const wire::hub::Presence& what, Moment now);
 
@@ -203,6 +209,7 @@ class Shard {
   Topics topics_;
   Homes homes_;
   std::uint64_t last_id_ = 0;
+  std::uint64_t last_interest_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>
       closing_;  ///< Until their sockets have closed.

@@ -60,12 +60,10 @@ void Shard::leave(Connection& connection, const wire::hub::Leave& leave, Moment 
 
 void Shard::subscribe(Connection& connection, const Conversation& to, std::optional<Position> after,
                       bool presence) {
-  auto interest = std::make_unique<Interest>(around_.epoch);
+  auto interest = std::make_unique<Interest>(++last_interest_, around_.epoch);
   interest->subscription.receiver = &*connection.receiver;
   interest->subscription.owner = connection.ref.id;
   interest->subscription.presence = presence;
-  interest->subscription.reading = after.has_value() || to.kind == Conversation::Kind::user;
-  interest->replayed_to = after.value_or(Position{});
   topics_.add(topics_.of(to), interest->subscription);
   connection.interests.emplace(to, std::move(interest));
   post(to, mail::Subscribe{.to = to,
@@ -73,7 +71,8 @@ void Shard::subscribe(Connection& connection, const Conversation& to, std::optio
                            .encoding = connection.encoding,
                            .user = connection.identity.user,
                            .after = after,
-                           .presence = presence});
+                           .presence = presence,
+                           .interest = last_interest_});
 }
 
 void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment now) {
@@ -89,25 +88,33 @@ void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment n
                                          .presence = subscription.presence});
 }
 
+/// Null: the client has left since, and what was asked for it is of no use to one that has come again.
+Interest* Shard::interest_of(Connection& connection, const Conversation& conversation, std::uint64_t number) {
+  const auto found = connection.interests.find(conversation);
+  if (found == connection.interests.end() || found->second->number != number) return nullptr;
+  return found->second.get();
+}
+
 void Shard::subscribed(mail::Subscribed mail, Moment now) {
   Connection* const connection = live(mail.to);
   if (connection == nullptr) return;
-  const auto found = connection->interests.find(mail.conversation);
-  if (found == connection->interests.end()) return;
+  Interest* const interest = interest_of(*connection, mail.conversation, mail.interest);
+  if (interest == nullptr) return;
   const bool is_group = mail.conversation.kind == Conversation::Kind::group;
   if (mail.refused) {
+    // Who cannot have what everybody listens to comes again later.
+    if (!is_group) return end(*connection, *mail.refused, How::told, "The hub cannot read its log.", now);
     unsubscribe(*connection, mail.conversation, now);
     return refuse(
         *connection,
         {.reason = *mail.refused, .message = "The hub cannot read its log.", .group = mail.conversation.name},
         now);
   }
-  Interest& interest = *found->second;
-  interest.replied = true;
-  if (!interest.subscription.reading) {
-    interest.subscription.live = true;
-    interest.subscription.last = mail.head.offset;
-    interest.epochs.note({.epoch = mail.head.epoch, .offset = mail.head.offset + 1});
+  interest->replied = true;
+  if (mail.after) {
+    interest->replayed_to = *mail.after;
+  } else {
+    go_live(*interest, mail.head);
   }
   if (is_group) {
     say(*connection,
@@ -117,53 +124,65 @@ void Shard::subscribed(mail::Subscribed mail, Moment now) {
   unsettled_.insert(connection->ref.id);
 }
 
+/// It has got everything up to there; batches bring the rest.
+void Shard::go_live(Interest& interest, Position head) {
+  interest.subscription.live = true;
+  interest.subscription.last = head.offset;
+  interest.epochs.note({.epoch = head.epoch, .offset = head.offset + 1});
+}
+
 void Shard::page(mail::Page mail, Moment now) {
   Connection* const connection = live(mail.to);
   if (connection == nullptr) return;
-  const auto found = connection->interests.find(mail.of);
-  if (found == connection->interests.end()) return;
   unsettled_.insert(connection->ref.id);
-  const bool is_pull = mail.purpose == mail::Read::Purpose::pull;
-  Interest& interest = *found->second;
-  if (!mail.page) {
-    if (is_pull) connection->pulling = false;
-    interest.subscription.reading = interest.subscription.reading && is_pull;
-    return refuse(*connection,
-                  {.reason = Reason::store_failed,
-                   .message = mail.page.error().message,
-                   .retry_after_ms = 1'000,
-                   .group = mail.of.name},
-                  now);
-  }
-  LogPage& page = *mail.page;
-  if (is_pull) {
-    std::erase_if(page.messages, [&](const LoggedMessage& message) {
-      return mail.last != 0 && message.delivery.position.offset > mail.last;
-    });
-  }
-  tell_lost(*connection, interest, mail, now);
+  if (mail.purpose == mail::Read::Purpose::pull) return pulled(*connection, std::move(mail), now);
+  Interest* const interest = interest_of(*connection, mail.of, mail.interest);
+  if (interest == nullptr) return;
+  // Without it nothing that comes now could be handed on either: it comes again, and goes on from where it
+  // is.
+  if (!mail.page)
+    return end(*connection, Reason::store_failed, How::told, "The hub cannot read its log.", now);
+  interest->subscription.reading = false;
+  interest->replayed_to = bring(*connection, *interest, mail, now);
+  if (!mail.page->more) go_live(*interest, mail.head);
+}
+
+void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
+  connection.pulling = false;
+  const auto no = [&](Reason reason, std::string message, std::uint32_t retry_after_ms) {
+    refuse(connection,
+           {.reason = reason,
+            .message = std::move(message),
+            .retry_after_ms = retry_after_ms,
+            .group = mail.of.name},
+           now);
+  };
+  Interest* const interest = interest_of(connection, mail.of, mail.interest);
+  if (interest == nullptr) return no(Reason::not_member, "You have left it.", 0);
+  if (!mail.page) return no(Reason::store_failed, mail.page.error().message, in_ms(limits::kRetryAfterFull));
+  const std::size_t behind = std::erase_if(mail.page->messages, [&](const LoggedMessage& message) {
+    return mail.last != 0 && message.delivery.position.offset > mail.last;
+  });
+  const Position reached = bring(connection, *interest, mail, now);
+  say(connection,
+      wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more && behind == 0},
+      now);
+}
+
+/// What a page holds, and what it lacks. Returns the last position that was looked at.
+Position Shard::bring(Connection& connection, Interest& interest, mail::Page& mail, Moment now) {
+  tell_lost(connection, mail, now);
   Position reached = mail.asked_after;
-  for (LoggedMessage& message : page.messages) {
+  for (LoggedMessage& message : mail.page->messages) {
     reached = message.delivery.position;
     if (message.expires_at != 0 && message.expires_at <= now.wall) continue;  // worthless by now
-    replay(*connection, interest, std::move(message.delivery), now);
+    replay(connection, interest, std::move(message.delivery), now);
   }
-  if (is_pull) {
-    connection->pulling = false;
-    return say(*connection, wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = page.more},
-               now);
-  }
-  interest.subscription.reading = false;
-  interest.replayed_to = reached;
-  if (!page.more) {
-    interest.subscription.live = true;
-    interest.subscription.last = mail.head.offset;
-    interest.epochs.note({.epoch = mail.head.epoch, .offset = mail.head.offset + 1});
-  }
+  return reached;
 }
 
 /// What was asked for and is not in the log any more, or never was.
-void Shard::tell_lost(Connection& connection, Interest& interest, const mail::Page& mail, Moment now) {
+void Shard::tell_lost(Connection& connection, const mail::Page& mail, Moment now) {
   const LogPage& page = *mail.page;
   const bool nothing = page.messages.empty();
   const Position next = nothing ? Position{.epoch = mail.head.epoch, .offset = mail.head.offset + 1}
@@ -174,7 +193,6 @@ void Shard::tell_lost(Connection& connection, Interest& interest, const mail::Pa
   std::uint64_t last = next.offset - 1;
   if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0) last = std::min(last, mail.last);
   if (last < first) return;
-  interest.epochs.note({.epoch = next.epoch, .offset = first});
   say(connection,
       wire::hub::Gap{.conversation = mail.of,
                      .epoch = next.epoch,
@@ -201,17 +219,23 @@ void Shard::replay(Connection& connection, Interest& interest, wire::hub::Delive
   if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
 }
 
-/// Asks for the next pages of what catches up, when there is room for them.
-void Shard::read_on(Connection& connection, Moment) {
-  for (const auto& [conversation, interest] : connection.interests) {
-    if (!connection.receiver->has_room()) return;
-    Subscription& subscription = interest->subscription;
-    if (subscription.live || subscription.reading || !interest->replied) continue;
-    subscription.reading = true;
-    post(conversation,
-         mail::Read{.of = conversation, .from = connection.ref, .after = interest->replayed_to});
-    return;  // one at a time
-  }
+/// Asks for the next page of what catches up, when there is room for it: one at a time, since all of them
+/// together could be more than may wait for a client.
+void Shard::read_on(Connection& connection) {
+  if (!connection.receiver->has_room()) return;
+  const auto wants = [](const auto& entry) {
+    const Interest& interest = *entry.second;
+    return interest.replied && !interest.subscription.live;
+  };
+  const auto reading = [](const auto& entry) { return entry.second->subscription.reading; };
+  const auto next = std::ranges::find_if(connection.interests, wants);
+  if (next == connection.interests.end() || std::ranges::any_of(connection.interests, reading)) return;
+  Interest& interest = *next->second;
+  interest.subscription.reading = true;
+  post(next->first, mail::Read{.of = next->first,
+                               .from = connection.ref,
+                               .after = interest.replayed_to,
+                               .interest = interest.number});
 }
 
 void Shard::pull(Connection& connection, const wire::hub::Pull& pull, Moment now) {
@@ -223,7 +247,8 @@ void Shard::pull(Connection& connection, const wire::hub::Pull& pull, Moment now
             .group = pull.conversation.name},
            now);
   };
-  if (!connection.interests.contains(pull.conversation)) {
+  const auto interest = connection.interests.find(pull.conversation);
+  if (interest == connection.interests.end()) {
     return no(Reason::not_member, "You listen to no such conversation.");
   }
   if (connection.pulling || !connection.receiver->has_room()) {
@@ -236,7 +261,8 @@ void Shard::pull(Connection& connection, const wire::hub::Pull& pull, Moment now
                                      .from = connection.ref,
                                      .after = {.epoch = pull.epoch, .offset = before},
                                      .purpose = mail::Read::Purpose::pull,
-                                     .last = pull.last});
+                                     .last = pull.last,
+                                     .interest = interest->second->number});
 }
 
 void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {

@@ -164,7 +164,7 @@ void Shard::settle(Connection& connection, Moment now) {
   if (connection.state == Connection::State::ended || !connection.receiver) return;
   if (const auto seq = connection.answered.take_news()) say(connection, wire::hub::Ack{.seq = *seq}, now);
   if (connection.receiver->owes_gaps()) tell_gaps(connection, now);
-  read_on(connection, now);
+  read_on(connection);
   if (const auto reason = connection.receiver->verdict(now.at)) {
     return end(connection, *reason, How::cut, "It does not take, or not acknowledge, what it is sent.", now);
   }
@@ -187,7 +187,8 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
     ended.history.back().at = now.wall;
   }
   if (how == How::told) {
-    const bool later = reason == Reason::shutting_down || reason == Reason::overloaded;
+    const bool later = reason == Reason::shutting_down || reason == Reason::overloaded ||
+                       reason == Reason::store_failed;
     const std::uint32_t retry_after_ms =
         later ? in_ms(limits::kRetryAfterFull) + static_cast<std::uint32_t>(around_.port.random(4'000)) : 0;
     say(connection, wire::hub::Kick{.reason = reason, .message = message, .retry_after_ms = retry_after_ms},

@@ -130,6 +130,7 @@ class MemoryLog final : public MessageLog {
     known = std::max(known, up_to);
   }
   Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) override {
+    if (broken) return fail(Errc::io, "the disk is gone");
     return acknowledged_[inbox];
   }
   [[nodiscard]] bool durable() const override { return true; }
@@ -148,6 +149,8 @@ class MemoryLog final : public MessageLog {
       done(ticket, Status{});
     }
   }
+  /// What an earlier run has left.
+  void keep(wire::hub::Delivery delivery) { logs_[delivery.to].push_back({.delivery = std::move(delivery)}); }
   /// Removes all but the last ones of a conversation.
   void trim(const wire::hub::Conversation& of, std::size_t keep) {
     auto& stored = logs_[of];

@@ -1,0 +1,196 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hub/gateway/shard.hpp"
+#include "hub/gateway/testing/world.hpp"
+
+/// What clients do that nobody expects, and what the hub does when it cannot do what it should.
+namespace sluice::hub {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace literals;
+using ::testing::ElementsAre;
+using testing::FakeSocket;
+using testing::group;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::user;
+using testing::World;
+using wire::hub::Level;
+using wire::hub::Position;
+using wire::hub::Reason;
+
+class ShardReview : public ::testing::Test {
+ protected:
+  ShardReview() = default;
+  ~ShardReview() override { EXPECT_TRUE(world.books_balance()); }
+  ShardReview(const ShardReview&) = delete;
+  ShardReview& operator=(const ShardReview&) = delete;
+
+  World::Client connect(const std::string& name, wire::hub::Hello hello = {}) {
+    World::Client client = world.connect(name, 0, std::move(hello));
+    settle(client);
+    return client;
+  }
+  /// The only one that speaks JSON.
+  World::Client connect_in_json(const std::string& name) {
+    World::Client client{.user = name};
+    client.ref =
+        world.shard().open(std::make_unique<FakeSocket>(client.wire), wire::hub::Encoding::json, world.now);
+    world.say(client, wire::hub::Hello{.user = name});
+    settle(client);
+    return client;
+  }
+  void settle(World::Client& client) {
+    world.settle_for(10ms);
+    world.read(client);
+  }
+  void deliver(std::size_t letters) {
+    for (std::size_t i = 0; i < letters; ++i) ASSERT_TRUE(world.deliver_one(0));
+  }
+
+  World world;
+};
+
+TEST_F(ShardReview, WhoLeavesAndComesAgainAtOnceIsNotTakenForWhoTheyWere) {
+  auto bob = connect("bob");
+  world.say(bob, wire::hub::Join{.group = "g"});
+  settle(bob);
+  auto ann = connect_in_json("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  world.say(ann, wire::hub::Leave{.group = "g"});
+  world.publish(bob, group("g"), "while she is away");
+  deliver(3);  // the group has left her, and has a message for those who speak as Bob does
+  world.say(ann, wire::hub::Join{.group = "g"});
+  deliver(2);  // the answer to her first Join, and the message
+  (void)world.shard().work(world.now);
+  settle(ann);
+  EXPECT_THAT(ann.all<wire::hub::Joined>(), SizeIs(1));
+  EXPECT_THAT(ann.texts(), IsEmpty());
+  world.publish(bob, group("g"), "now");
+  settle(ann);
+  EXPECT_THAT(ann.texts(), ElementsAre("now"));
+}
+
+TEST_F(ShardReview, WhoJoinsTwiceIsReplayedOnce) {
+  auto bob = connect("bob");
+  for (int i = 0; i < 3; ++i) world.publish(bob, group("g"), "m" + std::to_string(i));
+  settle(bob);
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g", .from = Position{}});
+  world.say(ann, wire::hub::Leave{.group = "g"});
+  world.say(ann, wire::hub::Join{.group = "g", .from = Position{}});
+  settle(ann);
+  EXPECT_THAT(ann.texts(), ElementsAre("m0", "m1", "m2"));
+}
+
+TEST_F(ShardReview, APullFromWhatIsLeftMeanwhileIsAnswered) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  world.say(ann, wire::hub::Join{.group = "h"});
+  settle(ann);
+  world.say(ann, wire::hub::Pull{.conversation = group("g"), .epoch = World::kEpoch, .first = 1});
+  world.say(ann, wire::hub::Leave{.group = "g"});
+  settle(ann);
+  const auto refused = ann.all<wire::hub::Refusal>();
+  ASSERT_THAT(refused, SizeIs(1));
+  EXPECT_EQ(refused[0].reason, Reason::not_member);
+  EXPECT_EQ(refused[0].group, "g");
+  world.say(ann, wire::hub::Pull{.conversation = group("h"), .epoch = World::kEpoch, .first = 1});
+  settle(ann);
+  EXPECT_THAT(ann.all<wire::hub::Pulled>(), SizeIs(1)) << "no pull is under way any more";
+}
+
+TEST_F(ShardReview, APullThatHasAllThatItAskedForSaysSo) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  for (std::size_t i = 0; i < limits::kPageMessages + 10; ++i) world.publish(ann, group("g"), "m");
+  settle(ann);
+  world.say(ann, wire::hub::Pull{.conversation = group("g"), .epoch = World::kEpoch, .first = 2, .last = 4});
+  settle(ann);
+  const auto pulled = ann.all<wire::hub::Pulled>();
+  ASSERT_THAT(pulled, SizeIs(1));
+  EXPECT_EQ(pulled[0].last.offset, 4U);
+  EXPECT_FALSE(pulled[0].more);
+}
+
+TEST_F(ShardReview, APullOfWhatAnEarlierRunLeftDoesNotMixUpPositions) {
+  for (std::uint64_t offset = 1; offset <= 10; ++offset) {
+    world.log().keep({.from = "bob",
+                      .to = user("ann"),
+                      .id = "old" + std::to_string(offset),
+                      .position = {.epoch = World::kEpoch - 1, .offset = offset}});
+  }
+  auto ann = connect("ann", {.acknowledges = true});
+  auto bob = connect("bob");
+  EXPECT_THAT(ann.texts(), SizeIs(10));
+  world.say(ann,
+            wire::hub::Pull{.conversation = user("ann"), .epoch = World::kEpoch - 1, .first = 3, .last = 4});
+  settle(ann);
+  EXPECT_THAT(ann.texts(), SizeIs(12));
+  world.publish(bob, user("ann"), "new", {.level = Level::delivered});
+  settle(ann);
+  world.ack(ann);
+  settle(bob);
+  const auto receipts = bob.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(1));
+  EXPECT_EQ(receipts[0].level, Level::delivered);
+  EXPECT_EQ(world.log().acknowledged(user("ann")).value(), (Position{.epoch = World::kEpoch, .offset = 11}));
+}
+
+TEST_F(ShardReview, WhoResumesManyGroupsIsReplayedAtThePaceAtWhichTheyTakeIt) {
+  constexpr std::size_t kGroups = 60;
+  auto bob = connect("bob");
+  wire::hub::Hello hello{.resume = wire::hub::Resume{.session_token = "ann/s9"}, .acknowledges = true};
+  for (std::size_t i = 0; i < kGroups; ++i) {
+    const std::string name = "g" + std::to_string(i);
+    for (int k = 0; k < 8; ++k) world.publish(bob, group(name), std::string(5'000, 'x'));
+    settle(bob);
+    hello.resume->positions.push_back({.conversation = group(name), .position = {.epoch = 1, .offset = 0}});
+  }
+  auto ann = world.connect("ann", 0, std::move(hello));
+  ann.wire->room = 0;  // takes nothing at first
+  world.settle();
+  const Connection* const connection = world.shard().find(ann.ref);
+  ASSERT_NE(connection, nullptr);
+  EXPECT_LE(connection->receiver->waiting(), limits::kOutboxHigh + 8_KiB);
+  for (int i = 0; i < 200 && ann.texts().size() < 8 * kGroups; ++i) {
+    world.give_room(ann, 64'000);
+    settle(ann);
+    world.ack(ann);
+  }
+  EXPECT_THAT(ann.texts(), SizeIs(8 * kGroups));
+  EXPECT_THAT(world.ends(), IsEmpty());
+}
+
+TEST_F(ShardReview, WhoseLogCannotBeReadIsSentAwayAndComesAgain) {
+  world.log().broken = true;
+  auto ann = connect("ann");
+  const auto kicks = ann.all<wire::hub::Kick>();
+  ASSERT_THAT(kicks, SizeIs(1));
+  EXPECT_EQ(kicks[0].reason, Reason::store_failed);
+  EXPECT_GT(kicks[0].retry_after_ms, 0U);
+  world.log().broken = false;
+  auto again = connect("ann");
+  EXPECT_THAT(again.all<wire::hub::Kick>(), IsEmpty());
+}
+
+TEST_F(ShardReview, AReplayThatBreaksOffEndsInsteadOfBeingTriedForEver) {
+  auto bob = connect("bob");
+  for (int i = 0; i < 20; ++i) world.publish(bob, group("g"), std::string(5'000, 'x'));
+  settle(bob);
+  auto ann = connect("ann");
+  ann.wire->room = 0;
+  world.say(ann, wire::hub::Join{.group = "g", .from = Position{}});
+  world.settle();
+  world.log().broken = true;
+  world.give_room(ann, SIZE_MAX);
+  settle(ann);
+  const auto kicks = ann.all<wire::hub::Kick>();
+  ASSERT_THAT(kicks, SizeIs(1));
+  EXPECT_EQ(kicks[0].reason, Reason::store_failed);
+}
+
+}  // namespace
+}  // namespace sluice::hub
