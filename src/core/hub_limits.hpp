@@ -27,6 +27,9 @@ inline constexpr std::size_t kExactDrops = 32;
 inline constexpr auto kCloseUnwritableAfter = 2s;
 /// What a client that acknowledges may leave unacknowledged: a second's worth of 1,000 messages of 256 bytes.
 inline constexpr Bytes kDeliveryWindow = 256_KiB;
+/// Sends to a client that acknowledges none of them, where the window is off or large: eight times what fits
+/// into the usual one.
+inline constexpr std::size_t kUnacknowledged = 65'536;
 
 // --- what the process holds -----------------------------------------------------------------------------
 
@@ -50,6 +53,8 @@ inline constexpr auto kDedupAge = 5min;
 inline constexpr std::size_t kDedupEntries = 200'000;
 /// Messages of one conversation whose senders wait for their delivery.
 inline constexpr std::size_t kAwaitedDeliveries = 4'096;
+/// The same of one sender: as many as may be unanswered.
+inline constexpr std::size_t kAwaitedOfConnection = 1'024;
 /// Conversations that nobody uses and whose numbering the hub still remembers, where it is nowhere else.
 inline constexpr std::size_t kIdleHomes = 10'000;
 /// When to try again what found something full.

@@ -95,6 +95,7 @@ struct Connection {
   std::optional<flow::TokenBucket> messages{};
   std::optional<flow::TokenBucket> bytes{};
   Answered answered{};
+  std::map<std::uint64_t, wire::hub::Conversation> awaited{};  ///< Publishes that wait for their delivery.
   std::map<wire::hub::Conversation, std::unique_ptr<Interest>> interests{};
   std::map<std::uint64_t, Promise> promises{};
   std::uint64_t last_promise = 0;

@@ -26,19 +26,26 @@ std::optional<wire::hub::Position> Dedup::find(const Message& message, TimePoint
 
 void Dedup::remember(const Message& message, wire::hub::Position position, TimePoint now) {
   forget_old(now);
-  if (order_.size() == limits_.entries) {
-    known_.erase(order_.front().key);
-    order_.pop_front();
-  }
+  if (order_.size() == limits_.entries) forget_oldest();
   std::string key = key_of(message);
-  if (known_.insert_or_assign(key, position).second) order_.push_back({.key = std::move(key), .at = now});
+  if (known_.insert_or_assign(key, position).second)
+    order_.push_back({.key = std::move(key), .position = position, .at = now});
+}
+
+void Dedup::forget(const Message& message, wire::hub::Position position) {
+  const auto known = known_.find(key_of(message));
+  if (known != known_.end() && known->second == position) known_.erase(known);
 }
 
 void Dedup::forget_old(TimePoint now) {
-  while (!order_.empty() && now - order_.front().at >= limits_.age) {
-    known_.erase(order_.front().key);
-    order_.pop_front();
-  }
+  while (!order_.empty() && now - order_.front().at >= limits_.age) forget_oldest();
+}
+
+/// Unless it was forgotten already, and has come again.
+void Dedup::forget_oldest() {
+  const auto known = known_.find(order_.front().key);
+  if (known != known_.end() && known->second == order_.front().position) known_.erase(known);
+  order_.pop_front();
 }
 
 }  // namespace sluice::hub

@@ -33,14 +33,18 @@ class Dedup {
   };
   [[nodiscard]] std::optional<wire::hub::Position> find(const Message& message, TimePoint now);
   void remember(const Message& message, wire::hub::Position position, TimePoint now);
+  /// The one there is to be as if it had never come: its next copy is a new message.
+  void forget(const Message& message, wire::hub::Position position);
 
   [[nodiscard]] std::size_t size() const { return known_.size(); }
 
  private:
   void forget_old(TimePoint now);
+  void forget_oldest();
 
   struct Entry {
     std::string key;
+    wire::hub::Position position;
     TimePoint at;
   };
   Limits limits_;

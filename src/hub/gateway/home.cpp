@@ -22,7 +22,12 @@ std::size_t weight(const Delivery& delivery) {
 
 Home::Home(wire::hub::Conversation conversation, Position head, Surroundings surroundings,
            HomeOptions options)
-    : conversation_(std::move(conversation)), head_(head), around_(surroundings), options_(options) {}
+    : conversation_(std::move(conversation)),
+      head_(head),
+      began_(head.offset),
+      logged_(head),
+      around_(surroundings),
+      options_(options) {}
 
 void Home::publish(Incoming incoming, Moment now) {
   const wire::hub::Publish& publish = incoming.publish;
@@ -103,7 +108,7 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   unstored_.pop_front();
   const Delivery& delivery = stored.message->delivery;
   if (!outcome) {
-    // Receivers have it; it is its sender who relied on the disk.
+    // Receivers have it; it is its sender who relied on the disk, and may send it again.
     awaited_.erase(delivery.position.offset);
   }
   for (const Waiter& waiter : stored.waiters) {
@@ -115,6 +120,9 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
     } else if (!waiter.awaits_delivery) {
       receipt.level = Level::stored;
     }
+    around_.dedup.forget({.to = conversation_, .from = delivery.from, .id = delivery.id}, delivery.position);
+  } else {
+    logged_ = delivery.position;
     // Who awaits the delivery learns by an Ack that it is stored: how long the rest takes is up to others.
     around_.port.answer(waiter.from, std::move(receipt));
   }
@@ -145,6 +153,10 @@ void Home::on_processed(Position position) {
 void Home::tell_delivered() {
   std::uint64_t last = processed_;
   if (!unstored_.empty()) last = std::min(last, unstored_.front().message->delivery.position.offset - 1);
+void Home::abandon(ConnectionRef who) {
+  std::erase_if(awaited_, [who](const auto& entry) { return entry.second.from == who; });
+}
+
   const auto end = awaited_.upper_bound(last);
   for (auto it = awaited_.begin(); it != end; ++it) {
     around_.port.answer(it->second.from, {.seq = it->second.seq,
@@ -191,7 +203,8 @@ void Home::flush(TimePoint now) {
                                              .count = static_cast<std::uint32_t>(messages.size()),
                                              .urgency = around_.route->urgency,
                                              .policy = around_.route->policy});
-  if (around_.route->policy == flow::DropPolicy::conflate)
+  // Several came together under a route that has changed since.
+  if (around_.route->policy == flow::DropPolicy::conflate && messages.size() == 1)
     batch->key = std::get<Delivery>(messages.front()).key;
   for (std::size_t encoding = 0; encoding < wire::hub::kEncodings; ++encoding) {
     const bool spoken =

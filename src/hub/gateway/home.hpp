@@ -70,6 +70,8 @@ class Home {
   bool on_stored(std::uint64_t ticket, const Status& outcome);
   /// A receiver has processed everything up to there.
   void on_processed(wire::hub::Position position);
+  /// Who waited for deliveries has gone.
+  void abandon(ConnectionRef who);
 
   void subscribe(ShardId shard, wire::hub::Encoding encoding);
   void unsubscribe(ShardId shard, wire::hub::Encoding encoding);
@@ -85,11 +87,14 @@ class Home {
 
   [[nodiscard]] wire::hub::Position head() const { return head_; }
   [[nodiscard]] const wire::hub::Conversation& conversation() const { return conversation_; }
-  [[nodiscard]] bool stored() const { return around_.route->stored; }
   void set_route(const Route& route) { around_.route = &route; }
   void set_tick(Duration tick) { options_.tick = tick; }
   /// Nothing would be lost with it but what the log knows.
   [[nodiscard]] bool idle() const;
+  /// The log knows its head as well.
+  [[nodiscard]] bool is_logged() const { return logged_ == head_; }
+  /// The last offset before this epoch's, as far as it knows.
+  [[nodiscard]] std::uint64_t began() const { return began_; }
 
  private:
   /// Who is to hear that a message is on the disk.
@@ -121,6 +126,8 @@ class Home {
 
   wire::hub::Conversation conversation_;
   wire::hub::Position head_;
+  std::uint64_t began_;         ///< The offset of the head that it was made with.
+  wire::hub::Position logged_;  ///< The last that is stored, or the head that it was made with.
   Surroundings around_;
   HomeOptions options_;
   std::vector<std::array<std::uint32_t, wire::hub::kEncodings>> subscribers_;  ///< By shard.

@@ -144,6 +144,7 @@ void Homes::handle(const mail::Read& mail, Moment now) {
     Home& home = *(*found)->home;
     home.flush(now.at);
     answer.head = home.head();
+    answer.began = home.began();
     answer.page = home.page(mail.after, {.messages = limits::kPageMessages, .bytes = limits::kPageBytes});
   }
   port_.post(mail.from.shard, std::move(answer));
@@ -153,6 +154,13 @@ void Homes::handle(const mail::Processed& mail) {
   if (const auto found = rooms_.find(mail.of); found != rooms_.end())
     found->second.home->on_processed(mail.up_to);
   if (mail.of.kind == Conversation::Kind::user) log_.acknowledge(mail.of, mail.up_to);
+}
+
+void Homes::handle(const mail::Abandon& mail) {
+  const auto found = rooms_.find(mail.of);
+  if (found == rooms_.end()) return;
+  found->second.home->abandon(mail.from);
+  let_go(mail.of);
 }
 
 void Homes::handle(const mail::AskWho& mail) {
@@ -177,8 +185,8 @@ void Homes::tell_presence(const Room& room, const std::string& user, bool online
 void Homes::let_go(const Conversation& of) {
   const auto found = rooms_.find(of);
   if (found == rooms_.end() || !found->second.home->idle()) return;
-  // What it knows beyond the log is its head, and that only where nothing is stored.
-  if (!found->second.home->stored() && rooms_.size() < limits::kIdleHomes) return;
+  // What it knows beyond the log is its head, where that is not stored.
+  if (!found->second.home->is_logged() && rooms_.size() < limits::kIdleHomes) return;
   batching_.erase(found->second.home.get());
   rooms_.erase(found);
 }

@@ -47,6 +47,7 @@ class Homes final : private HomePort {
   void handle(const mail::Unsubscribe& mail, Moment now);
   void handle(const mail::Read& mail, Moment now);
   void handle(const mail::Processed& mail);
+  void handle(const mail::Abandon& mail);
   void handle(const mail::AskWho& mail);
   void handle(mail::Attach mail, Moment now);
   void handle(mail::Detach mail, Moment now) { users_.detach(std::move(mail), now); }

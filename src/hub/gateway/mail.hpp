@@ -54,6 +54,11 @@ struct Processed {
   wire::hub::Conversation of;
   wire::hub::Position up_to;
 };
+/// A connection has ended: it does not want to know any more what of its own was delivered.
+struct Abandon {
+  wire::hub::Conversation of;
+  ConnectionRef from;
+};
 struct AskWho {
   wire::hub::Conversation of;
   ConnectionRef from;
@@ -113,6 +118,7 @@ struct Page {
   std::uint64_t last = 0;      ///< As it was asked.
   std::uint64_t interest = 0;  ///< As it was asked.
   wire::hub::Position head;
+  std::uint64_t began = 0;  ///< `Home::began`.
 };
 struct DeliverRequest {
   ConnectionRef to;
@@ -144,8 +150,8 @@ struct Presence {
 namespace sluice::hub {
 
 using Mail = std::variant<mail::Publish, mail::Subscribe, mail::Unsubscribe, mail::Read, mail::Processed,
-                          mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::KickUser, mail::Answer,
-                          mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest, mail::ReplyFrom,
-                          mail::CutConnection, mail::HandOut, mail::Presence>;
+                          mail::Abandon, mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::KickUser,
+                          mail::Answer, mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest,
+                          mail::ReplyFrom, mail::CutConnection, mail::HandOut, mail::Presence>;
 
 }  // namespace sluice::hub

@@ -177,6 +177,7 @@ void Receiver::forget_acknowledged() {
 
 std::optional<Reason> Receiver::verdict(TimePoint now) {
   if (overflowed_) return Reason::slow_consumer;
+  if (unacknowledged_.size() - first_unacknowledged_ > limits::kUnacknowledged) return Reason::unacknowledged;
   if (!limits_.enabled || limits_.close_unwritable_after < Duration::zero()) return std::nullopt;
   std::optional<Reason> reason;
   const auto late = [&](TimePoint since) { return now - since >= limits_.close_unwritable_after; };

@@ -42,7 +42,7 @@ struct ReceiverStats {
 /// up.
 ///
 /// Sans-I/O but for the socket that it writes to, which never blocks. One shard. Bounded by the outbox's hard
-/// limit and the window. Every copy that it accepts ends in `books` exactly once.
+/// limit, the window, and `limits::kUnacknowledged`. Every copy that it accepts ends in `books` exactly once.
 class Receiver {
  public:
   struct Identity {

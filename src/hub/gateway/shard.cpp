@@ -72,12 +72,18 @@ struct Shard::Handler {
     shard.publish(connection, std::move(publish), size, now);
   }
   void operator()(wire::hub::Request& request) const { shard.ask(connection, std::move(request), size, now); }
-  void operator()(wire::hub::Reply& reply) const { shard.reply(connection, std::move(reply), now); }
-  void operator()(const wire::hub::Join& join) const { shard.join(connection, join, now); }
+  void operator()(wire::hub::Reply& reply) const {
+    if (shard.paced(connection, size, {}, now)) shard.reply(connection, std::move(reply), now);
+  }
+  void operator()(const wire::hub::Join& join) const {
+    if (shard.paced(connection, size, join.group, now)) shard.join(connection, join, now);
+  }
   void operator()(const wire::hub::Leave& leave) const { shard.leave(connection, leave, now); }
   void operator()(const wire::hub::Pull& pull) const { shard.pull(connection, pull, now); }
   void operator()(const wire::hub::Who& who) const { shard.who(connection, who, now); }
-  void operator()(const wire::hub::Refresh& refresh) const { shard.refresh(connection, refresh, now); }
+  void operator()(const wire::hub::Refresh& refresh) const {
+    if (shard.paced(connection, size, {}, now)) shard.refresh(connection, refresh, now);
+  }
   void operator()(const wire::hub::Ack& ack) const { shard.ack(connection, ack, now); }
   void operator()(const wire::hub::Ping& ping) const {
     shard.say(connection, wire::hub::Pong{.nonce = ping.nonce}, now);

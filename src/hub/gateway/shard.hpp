@@ -161,6 +161,8 @@ class Shard {
   void answer(mail::Answer mail, Moment now);
   void ack(Connection& connection, const wire::hub::Ack& ack, Moment now);
   [[nodiscard]] std::optional<Duration> limited(Connection& connection, std::size_t size, Moment now);
+  /// False: it speaks faster than it may, and is told so.
+  [[nodiscard]] bool paced(Connection& connection, std::size_t size, const std::string& group, Moment now);
   void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
   void deliver_request(mail::DeliverRequest mail, Moment now);
   void reply(Connection& connection, wire::hub::Reply reply, Moment now);

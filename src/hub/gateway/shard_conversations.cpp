@@ -188,8 +188,12 @@ void Shard::tell_lost(Connection& connection, const mail::Page& mail, Moment now
   const Position next = nothing ? Position{.epoch = mail.head.epoch, .offset = mail.head.offset + 1}
                                 : page.messages.front().delivery.position;
   // Without an earlier position nothing is missed: it is the first time.
-  if (mail.asked_after == Position{} || next.offset <= mail.asked_after.offset + 1) return;
-  const std::uint64_t first = mail.asked_after.offset + 1;
+  if (mail.asked_after == Position{}) return;
+  std::uint64_t first = mail.asked_after.offset + 1;
+  // Numbers that went with an earlier run were given again: those messages are not the ones that it has.
+  if (mail.purpose == mail::Read::Purpose::replay && next.epoch > mail.asked_after.epoch)
+    first = std::min(first, mail.began + 1);
+  if (next.offset <= first) return;
   std::uint64_t last = next.offset - 1;
   if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0) last = std::min(last, mail.last);
   if (last < first) return;
@@ -254,7 +258,7 @@ void Shard::pull(Connection& connection, const wire::hub::Pull& pull, Moment now
   if (connection.pulling || !connection.receiver->has_room()) {
     return no(Reason::rate_limited, "One pull after the other, when you have taken what you were sent.", 100);
   }
-  if (limited(connection, 0, now)) return no(Reason::rate_limited, "You ask faster than you may.", 1'000);
+  if (!paced(connection, 0, pull.conversation.name, now)) return;
   connection.pulling = true;
   const std::uint64_t before = pull.first == 0 ? 0 : pull.first - 1;
   post(pull.conversation, mail::Read{.of = pull.conversation,
@@ -271,11 +275,7 @@ void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {
                   {.reason = Reason::not_member, .message = "You are not in this group.", .group = who.group},
                   now);
   }
-  if (limited(connection, 0, now)) {
-    return refuse(
-        connection,
-        {.reason = Reason::rate_limited, .message = "You ask faster than you may.", .group = who.group}, now);
-  }
+  if (!paced(connection, 0, who.group, now)) return;
   post(group(who.group), mail::AskWho{.of = group(who.group), .from = connection.ref});
 }
 

@@ -63,6 +63,19 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (!connection.answered.begin(publish.seq)) {
     return end(connection, Reason::protocol_violation, How::told,
                "A seq that is not greater than the one before.", now);
+bool Shard::paced(Connection& connection, std::size_t size, const std::string& group, Moment now) {
+  const auto wait = limited(connection, size, now);
+  if (wait) {
+    refuse(connection,
+           {.reason = Reason::rate_limited,
+            .message = "You ask faster than you may.",
+            .retry_after_ms = in_ms(*wait),
+            .group = group},
+           now);
+  }
+  return !wait;
+}
+
   }
   const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
     ++counts_.refused[static_cast<std::size_t>(reason)];
@@ -83,6 +96,11 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
+  const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
+  if (awaits_delivery && connection.awaited.size() >= limits::kAwaitedOfConnection) {
+    return no(Reason::too_many_requests, "Too many of your messages wait for their delivery.",
+              limits::kRetryAfterFull);
+  }
   }
   if (settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over())) {
     return no(Reason::overloaded, "The hub cannot take more for now.",
@@ -92,6 +110,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   const Conversation to = publish.to;
   post(to, mail::Publish{
                .to = to,
+  if (awaits_delivery) connection.awaited.emplace(publish.seq, to);
                .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)},
                .memory = {around_.ledger.process, Bytes{size}}});
 }
@@ -105,7 +124,10 @@ void Shard::answer(mail::Answer mail, Moment now) {
     const bool told_by_ack = receipt->reason == Reason::none &&
                              receipt->level == wire::hub::Level::accepted && !receipt->duplicate;
     if (receipt->reason != Reason::none) ++counts_.refused[static_cast<std::size_t>(receipt->reason)];
-    if (!told_by_ack) say(*connection, std::move(mail.what), now);
+    if (!told_by_ack) {
+      connection->awaited.erase(receipt->seq);
+      say(*connection, std::move(mail.what), now);
+    }
   } else if (auto* const reply = std::get_if<wire::hub::Reply>(&mail.what)) {
     // From another client it has the number of the promise, from a home the asker's own id.
     if (const auto id = parse_promise_id(reply->request); id && connection->promises.contains(id->number)) {

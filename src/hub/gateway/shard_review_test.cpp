@@ -192,5 +192,151 @@ TEST_F(ShardReview, AReplayThatBreaksOffEndsInsteadOfBeingTriedForEver) {
   EXPECT_EQ(kicks[0].reason, Reason::store_failed);
 }
 
+TEST_F(ShardReview, WhatTheDiskLostIsANewMessageWhenItIsSentAgain) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  settle(ann);
+  world.commits = false;
+  world.publish(ann, group("g"), "x", {.id = "x", .level = Level::stored});
+  settle(ann);
+  world.log().broken = true;
+  world.commits = true;
+  settle(ann);
+  world.log().broken = false;
+  world.publish(ann, group("g"), "x", {.id = "x", .level = Level::stored});
+  settle(ann);
+  const auto receipts = ann.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(2));
+  EXPECT_EQ(receipts[0].reason, Reason::store_failed);
+  EXPECT_EQ(receipts[1].level, Level::stored);
+  EXPECT_FALSE(receipts[1].duplicate);
+  EXPECT_EQ(world.log().head(group("g")).value(), receipts[1].position) << "it is where the receipt says";
+}
+
+TEST_F(ShardReview, NumbersThatTheDiskLostAreNotGivenAgain) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  world.commits = false;
+  world.publish(ann, group("g"), "x");
+  settle(ann);
+  world.log().broken = true;
+  world.commits = true;
+  settle(ann);
+  world.log().broken = false;
+  world.say(ann, wire::hub::Leave{.group = "g"});
+  settle(ann);
+  world.publish(ann, group("g"), "y", {.level = Level::stored});
+  settle(ann);
+  const auto receipts = ann.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(1));
+  EXPECT_EQ(receipts[0].position, (Position{.epoch = World::kEpoch, .offset = 2}));
+}
+
+TEST_F(ShardReview, NobodyWaitsForDeliveriesOnceTheyAreGone) {
+  auto ann = connect("ann");
+  for (int i = 0; i < 10; ++i)
+    world.publish(ann, user("nobody" + std::to_string(i)), "x", {.level = Level::delivered});
+  settle(ann);
+  EXPECT_GE(world.shard().conversations(), 10U);
+  world.hang_up(ann);
+  world.settle();
+  EXPECT_EQ(world.shard().conversations(), 0U);
+}
+
+TEST_F(ShardReview, OneClientWaitsForSoManyDeliveriesAndNoMore) {
+  auto ann = connect("ann");
+  for (std::size_t i = 0; i <= limits::kAwaitedOfConnection; ++i) {
+    world.publish(ann, user("nobody"), "x", {.level = Level::delivered});
+    if (i % 100 == 0) settle(ann);
+  }
+  settle(ann);
+  auto receipts = ann.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(1));
+  EXPECT_EQ(receipts[0].reason, Reason::too_many_requests);
+  auto nobody = connect("nobody", {.acknowledges = true});
+  for (int i = 0; i < 20; ++i) {
+    settle(nobody);
+    world.ack(nobody);
+  }
+  settle(ann);
+  world.publish(ann, user("nobody"), "y", {.level = Level::delivered});
+  settle(nobody);
+  world.ack(nobody);
+  settle(ann);
+  receipts = ann.all<wire::hub::Receipt>();
+  EXPECT_THAT(receipts, SizeIs(limits::kAwaitedOfConnection + 2));
+  EXPECT_EQ(receipts.back().level, Level::delivered);
+}
+
+TEST_F(ShardReview, AFloodOfJoinsIsRefused) {
+  auto ann = connect("ann");
+  for (std::uint64_t i = 0; i < limits::kMessageBurst + 1; ++i) {
+    world.say(ann, wire::hub::Join{.group = "g" + std::to_string(i)});
+    world.say(ann, wire::hub::Leave{.group = "g" + std::to_string(i)});
+    if (i % 500 == 0) world.settle();
+  }
+  world.settle();
+  world.read(ann);
+  const auto refused = ann.all<wire::hub::Refusal>();
+  ASSERT_THAT(refused, SizeIs(2)) << "the Join, and its Leave";
+  EXPECT_EQ(refused[0].reason, Reason::rate_limited);
+  EXPECT_EQ(refused[0].group, "g" + std::to_string(limits::kMessageBurst));
+  EXPECT_GT(refused[0].retry_after_ms, 0U);
+}
+
+TEST(ReceiverReview, WhoNeverAcknowledgesIsCutEvenWithoutAWindow) {
+  FakeSocket socket{std::make_shared<testing::Wire>()};
+  const ReceiverLimits limits{.close_unwritable_after = -1s, .window_enabled = false};
+  Books books;
+  Receiver receiver{{.encoding = wire::hub::Encoding::proto, .acknowledges = true},
+                    limits,
+                    socket,
+                    std::make_shared<flow::Account>(1_MiB),
+                    books};
+  const auto frame = std::make_shared<const Frames>(ByteBuffer(1), std::vector<std::uint32_t>{1});
+  const TimePoint now{};
+  for (std::size_t i = 0; i < limits::kUnacknowledged; ++i) receiver.say(frame, Receiver::Counts::yes, now);
+  EXPECT_EQ(receiver.verdict(now), std::nullopt);
+  receiver.say(frame, Receiver::Counts::yes, now);
+  EXPECT_EQ(receiver.verdict(now), Reason::unacknowledged);
+}
+
+TEST_F(ShardReview, ARouteThatBeginsToConflateMeanwhileTakesWhatWaits) {
+  auto ann = connect("ann");
+  auto bob = connect("bob");
+  world.publish(bob, user("ann"), "0");
+  world.settle();
+  ann.wire->room = 0;
+  for (int i = 1; i <= 3; ++i) world.publish(bob, user("ann"), std::to_string(i), {.key = "k"});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(world.deliver_one(0));  // two of them wait for the tick
+  GatewaySettings settings;
+  settings.routes.push_back({.match = "user:*", .policy = flow::DropPolicy::conflate});
+  world.shard().set_settings(settings, world.now);
+  world.settle_for(10ms);
+  world.give_room(ann, SIZE_MAX);
+  settle(ann);
+  EXPECT_THAT(ann.texts(), ElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(ShardReview, TellsWhatWasMissedUnderNumbersThatWereGivenAgain) {
+  GatewaySettings settings;
+  settings.routes.push_back({.match = "group:*", .stored = false});
+  world.shard().set_settings(settings, world.now);
+  auto bob = connect("bob");
+  world.say(bob, wire::hub::Join{.group = "g"});
+  for (int i = 0; i < 3; ++i) world.publish(bob, group("g"), "m");
+  settle(bob);
+  auto ann = connect("ann");
+  // Of an earlier run, whose numbers were further.
+  world.say(ann, wire::hub::Join{.group = "g", .from = Position{.epoch = World::kEpoch - 1, .offset = 100}});
+  settle(ann);
+  const auto gaps = ann.all<wire::hub::Gap>();
+  ASSERT_THAT(gaps, SizeIs(1));
+  EXPECT_EQ(gaps[0].epoch, World::kEpoch);
+  EXPECT_EQ(gaps[0].first, 1U);
+  EXPECT_EQ(gaps[0].last, 3U);
+  EXPECT_TRUE(gaps[0].gone);
+}
+
 }  // namespace
 }  // namespace sluice::hub

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -187,8 +188,8 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
     ended.history.back().at = now.wall;
   }
   if (how == How::told) {
-    const bool later = reason == Reason::shutting_down || reason == Reason::overloaded ||
-                       reason == Reason::store_failed;
+    const bool later =
+        reason == Reason::shutting_down || reason == Reason::overloaded || reason == Reason::store_failed;
     const std::uint32_t retry_after_ms =
         later ? in_ms(limits::kRetryAfterFull) + static_cast<std::uint32_t>(around_.port.random(4'000)) : 0;
     say(connection, wire::hub::Kick{.reason = reason, .message = message, .retry_after_ms = retry_after_ms},
@@ -202,6 +203,9 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
   if (connection.state != Connection::State::greeting) {
     post({.kind = Conversation::Kind::user, .name = connection.identity.user},
+  std::set<Conversation> abandoned;
+  for (auto& [seq, conversation] : connection.awaited) abandoned.insert(std::move(conversation));
+  for (const Conversation& of : abandoned) post(of, mail::Abandon{.of = of, .from = connection.ref});
          mail::Detach{.user = connection.identity.user,
                       .connection = connection.ref,
                       .session = connection.session,
