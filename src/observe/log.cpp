@@ -1,6 +1,7 @@
 #include "observe/log.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -35,13 +36,13 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 struct Logger {
   std::shared_ptr<spdlog::logger> sink = spdlog::stderr_color_mt(
       "sluice", colours_refused() ? spdlog::color_mode::never : spdlog::color_mode::automatic);
-  LogConfig::Format format = LogConfig::Format::text;
+  std::atomic<LogConfig::Format> format = LogConfig::Format::text;  ///< Set by one thread, read by all.
 
   Logger() { configure({}); }
   void configure(LogConfig config) {
     format = config.format;
     sink->set_level(to_spdlog(config.level));
-    sink->set_pattern(format == LogConfig::Format::json ? "%v" : "%H:%M:%S.%e %^%-5l%$ %v");
+    sink->set_pattern(config.format == LogConfig::Format::json ? "%v" : "%H:%M:%S.%e %^%-5l%$ %v");
     sink->flush_on(spdlog::level::trace);
   }
 };
