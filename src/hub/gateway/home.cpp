@@ -110,6 +110,9 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk, and may send it again.
     awaited_.erase(delivery.position.offset);
+    around_.dedup.forget({.to = conversation_, .from = delivery.from, .id = delivery.id}, delivery.position);
+  } else {
+    logged_ = delivery.position;
   }
   for (const Waiter& waiter : stored.waiters) {
     wire::hub::Receipt receipt{
@@ -120,9 +123,6 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
     } else if (!waiter.awaits_delivery) {
       receipt.level = Level::stored;
     }
-    around_.dedup.forget({.to = conversation_, .from = delivery.from, .id = delivery.id}, delivery.position);
-  } else {
-    logged_ = delivery.position;
     // Who awaits the delivery learns by an Ack that it is stored: how long the rest takes is up to others.
     around_.port.answer(waiter.from, std::move(receipt));
   }
@@ -143,6 +143,10 @@ void Home::await_delivery(const Incoming& incoming) {
                    Awaited{.from = incoming.from, .seq = incoming.publish.seq, .id = incoming.publish.id});
 }
 
+void Home::abandon(ConnectionRef who) {
+  std::erase_if(awaited_, [who](const auto& entry) { return entry.second.from == who; });
+}
+
 void Home::on_processed(Position position) {
   if (position.epoch != head_.epoch) return;
   processed_ = std::max(processed_, position.offset);
@@ -153,10 +157,6 @@ void Home::on_processed(Position position) {
 void Home::tell_delivered() {
   std::uint64_t last = processed_;
   if (!unstored_.empty()) last = std::min(last, unstored_.front().message->delivery.position.offset - 1);
-void Home::abandon(ConnectionRef who) {
-  std::erase_if(awaited_, [who](const auto& entry) { return entry.second.from == who; });
-}
-
   const auto end = awaited_.upper_bound(last);
   for (auto it = awaited_.begin(); it != end; ++it) {
     around_.port.answer(it->second.from, {.seq = it->second.seq,

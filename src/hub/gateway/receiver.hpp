@@ -97,6 +97,9 @@ class Receiver {
   [[nodiscard]] Bytes waiting() const { return outbox_.bytes(); }
   [[nodiscard]] Bytes unacknowledged() const { return unacknowledged_bytes_; }
   [[nodiscard]] bool writable() const { return outbox_.writable(); }
+  /// Its socket takes no more for now, and will say when it does. What waits for acknowledgements alone is
+  /// not blocked.
+  [[nodiscard]] bool blocked() const { return blocked_; }
   /// The age of what has waited, or been unacknowledged, for longest.
   [[nodiscard]] Duration oldest(TimePoint now) const;
   [[nodiscard]] std::uint64_t pending_copies() const { return queued_copies_ + unacknowledged_copies_; }

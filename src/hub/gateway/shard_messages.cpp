@@ -59,10 +59,6 @@ std::optional<Duration> Shard::limited(Connection& connection, std::size_t size,
   return std::nullopt;
 }
 
-void Shard::publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now) {
-  if (!connection.answered.begin(publish.seq)) {
-    return end(connection, Reason::protocol_violation, How::told,
-               "A seq that is not greater than the one before.", now);
 bool Shard::paced(Connection& connection, std::size_t size, const std::string& group, Moment now) {
   const auto wait = limited(connection, size, now);
   if (wait) {
@@ -76,6 +72,10 @@ bool Shard::paced(Connection& connection, std::size_t size, const std::string& g
   return !wait;
 }
 
+void Shard::publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now) {
+  if (!connection.answered.begin(publish.seq)) {
+    return end(connection, Reason::protocol_violation, How::told,
+               "A seq that is not greater than the one before.", now);
   }
   const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
     ++counts_.refused[static_cast<std::size_t>(reason)];
@@ -93,14 +93,8 @@ bool Shard::paced(Connection& connection, std::size_t size, const std::string& g
   if (identity.expires_at != 0 && now.wall >= identity.expires_at) {
     return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   }
-  if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
-  const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
-  if (awaits_delivery && connection.awaited.size() >= limits::kAwaitedOfConnection) {
-    return no(Reason::too_many_requests, "Too many of your messages wait for their delivery.",
-              limits::kRetryAfterFull);
-  }
   }
   if (settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over())) {
     return no(Reason::overloaded, "The hub cannot take more for now.",
@@ -108,9 +102,9 @@ bool Shard::paced(Connection& connection, std::size_t size, const std::string& g
   }
   ++counts_.accepted;
   const Conversation to = publish.to;
+  if (awaits_delivery) connection.awaited.emplace(publish.seq, to);
   post(to, mail::Publish{
                .to = to,
-  if (awaits_delivery) connection.awaited.emplace(publish.seq, to);
                .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)},
                .memory = {around_.ledger.process, Bytes{size}}});
 }

@@ -201,11 +201,11 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   ++counts_.ended[static_cast<std::size_t>(reason)];
   around_.observer.on_ended(connection, ended, message);
   while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
-  if (connection.state != Connection::State::greeting) {
-    post({.kind = Conversation::Kind::user, .name = connection.identity.user},
   std::set<Conversation> abandoned;
   for (auto& [seq, conversation] : connection.awaited) abandoned.insert(std::move(conversation));
   for (const Conversation& of : abandoned) post(of, mail::Abandon{.of = of, .from = connection.ref});
+  if (connection.state != Connection::State::greeting) {
+    post({.kind = Conversation::Kind::user, .name = connection.identity.user},
          mail::Detach{.user = connection.identity.user,
                       .connection = connection.ref,
                       .session = connection.session,
