@@ -76,15 +76,16 @@ void Entries::check_match(const toml::table& entry, const std::string& match) {
     problems_.add(place_in(entry, "match"),
                   "`match` takes \"user:NAME\", \"group:NAME\" or \"all\"; a * in NAME stands for anything");
   }
-  const bool is_second =
-      std::ranges::any_of(routes_, [&match](const RouteEntry& other) { return other.route.match == match; });
+  const bool is_second = std::ranges::any_of(
+      routes_, [&match](const WrittenRoute& other) { return other.route.match == match; });
   if (is_second) {
     problems_.add(place_in(entry, "match"), fmt::format("an earlier route matches \"{}\" already", match));
   }
 }
 
 void Entries::read_route(const toml::table& entry) {
-  RouteEntry read;
+  WrittenRoute read;
+  Retention kept;
   Duration ttl{};
   const std::int64_t most = std::int64_t{1} << 40;
   const std::array fields = {
@@ -100,14 +101,10 @@ void Entries::read_route(const toml::table& entry) {
                                                                   {"conflate", flow::DropPolicy::conflate}})},
       Field{.section = {}, .name = "stored", .value = &read.route.stored},
       Field{.section = {}, .name = "ttl", .value = &ttl, .least = 1'000'000, .most = kLongest},
-      Field{.section = {},
-            .name = "max_age",
-            .value = &read.kept.max_age,
-            .least = 1'000'000'000,
-            .most = kLongest},
       Field{
-          .section = {}, .name = "max_messages", .value = &read.kept.max_messages, .least = 1, .most = most},
-      Field{.section = {}, .name = "max_bytes", .value = &read.kept.max_bytes, .least = 1'024, .most = most},
+          .section = {}, .name = "max_age", .value = &kept.max_age, .least = 1'000'000'000, .most = kLongest},
+      Field{.section = {}, .name = "max_messages", .value = &kept.max_messages, .least = 1, .most = most},
+      Field{.section = {}, .name = "max_bytes", .value = &kept.max_bytes, .least = 1'024, .most = most},
   };
   const auto given = reader_.read_entry(entry, fields);
   if (given.contains("match")) {
@@ -124,34 +121,32 @@ void Entries::read_route(const toml::table& entry) {
     }
   }
   if (given.contains("ttl")) read.route.ttl = ttl;
-  read.has_max_age = given.contains("max_age");
-  read.has_max_messages = given.contains("max_messages");
-  read.has_max_bytes = given.contains("max_bytes");
+  if (given.contains("max_age")) read.max_age = kept.max_age;
+  if (given.contains("max_messages")) read.max_messages = kept.max_messages;
+  if (given.contains("max_bytes")) read.max_bytes = kept.max_bytes;
   if (routes_.size() == limits::kMaxRoutes) {
     problems_.add(place_of(entry.source()), fmt::format("there are more than {} routes", limits::kMaxRoutes));
   }
   routes_.push_back(std::move(read));
 }
 
-Retention Entries::kept_of(const RouteEntry& entry, const Retention& others) const {
-  return {.max_age = entry.has_max_age ? entry.kept.max_age : others.max_age,
-          .max_messages = entry.has_max_messages ? entry.kept.max_messages : others.max_messages,
-          .max_bytes = entry.has_max_bytes ? entry.kept.max_bytes : others.max_bytes};
-}
-
-void Entries::put_into(Settings& settings) const {
-  settings.auth.verifier.keys = keys_;
-  for (const RouteEntry& entry : routes_) {
-    Route route = entry.route;
+void use_routes(Settings& settings) {
+  const Retention& others = settings.store.kept;
+  settings.gateway.routes.clear();
+  settings.route_retention.clear();
+  for (const WrittenRoute& written : settings.routes) {
+    Route route = written.route;
     if (!settings.classes_enabled) route.urgency = flow::Urgency::normal;
     if (!settings.store.enabled) route.stored = false;
     settings.gateway.routes.push_back(std::move(route));
-    settings.route_retention.push_back(kept_of(entry, settings.store.kept));
+    settings.route_retention.push_back({.max_age = written.max_age.value_or(others.max_age),
+                                        .max_messages = written.max_messages.value_or(others.max_messages),
+                                        .max_bytes = written.max_bytes.value_or(others.max_bytes)});
   }
   if (settings.store.enabled) return;
   for (const char* const match : {"user:*", "group:*", "all"}) {  // before the built-in ones, which store
     settings.gateway.routes.push_back({.match = match, .stored = false});
-    settings.route_retention.push_back(settings.store.kept);
+    settings.route_retention.push_back(others);
   }
 }
 

@@ -10,8 +10,7 @@
 
 namespace sluice::hub::config {
 
-/// The lists of the file, `[[auth.key]]` and `[[route]]`: read entry by entry, put into the settings at the
-/// end, since an entry may depend on sections behind it.
+/// The lists of the file, `[[auth.key]]` and `[[route]]`, read entry by entry.
 class Entries {
  public:
   /// Both outlive it.
@@ -20,26 +19,20 @@ class Entries {
   void read_key(const toml::table& entry);
   void read_route(const toml::table& entry);
 
-  /// Routes become what is to be used: normal ones only without classes, unstored ones without a store.
-  void put_into(Settings& settings) const;
-
-  [[nodiscard]] bool has_keys() const { return !keys_.empty(); }
+  [[nodiscard]] const std::vector<auth::KeyFile>& keys() const { return keys_; }
+  [[nodiscard]] const std::vector<WrittenRoute>& routes() const { return routes_; }
 
  private:
-  struct RouteEntry {
-    Route route{};
-    Retention kept{};
-    bool has_max_age = false;
-    bool has_max_messages = false;
-    bool has_max_bytes = false;
-  };
   void check_match(const toml::table& entry, const std::string& match);
-  [[nodiscard]] Retention kept_of(const RouteEntry& entry, const Retention& others) const;
 
   TomlReader& reader_;
   Problems& problems_;
   std::vector<auth::KeyFile> keys_;
-  std::vector<RouteEntry> routes_;
+  std::vector<WrittenRoute> routes_;
 };
+
+/// Makes the gateway's routes of those that are written, once all else is read: normal ones only without
+/// classes, unstored ones without a store.
+void use_routes(Settings& settings);
 
 }  // namespace sluice::hub::config

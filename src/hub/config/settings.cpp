@@ -51,9 +51,45 @@ Settings read_settings(const toml::table& root, const fs::path& folder, Problems
     settings.store.folder = (folder / settings.store.folder).string();
   }
   fill_user_rates(settings.gateway, reader);
-  entries.put_into(settings);
+  settings.auth.verifier.keys = entries.keys();
+  settings.routes = entries.routes();
+  use_routes(settings);
   if (problems.empty()) check(settings, reader, problems);
   return settings;
+}
+
+Settings read_changes(const toml::table& root, Settings settings, Problems& problems) {
+  TomlReader reader{{}, problems};
+  Entries entries{reader, problems};
+  const std::array lists = {
+      TomlReader::List{.key = "auth.key",
+                       .read =
+                           [&](const toml::table& entry) {
+                             problems.add(place_of(entry.source()),
+                                          "keys are changed in the file alone; it is read again on SIGHUP");
+                           }},
+      TomlReader::List{.key = "route", .read = [&](const toml::table& entry) { entries.read_route(entry); }},
+  };
+  reader.read_file(root, fields_of(settings), lists);
+  if (reader.has("route")) settings.routes = entries.routes();
+  use_routes(settings);
+  if (problems.empty()) check(settings, reader, problems);
+  return settings;
+}
+
+/// What `read` makes of a text's table, unless there are problems.
+template <typename Read>
+Result<Settings> read_text(std::string_view text, std::string_view file, Read&& read) {
+  Problems problems{file};
+  try {
+    const toml::table root = toml::parse(text);
+    Settings settings = read(root, problems);
+    if (!problems.empty()) return fail(problems.error(Errc::invalid_argument));
+    return settings;
+  } catch (const toml::parse_error& error) {
+    problems.add(place_of(error.source()), std::string{error.description()});
+    return fail(problems.error(Errc::malformed));
+  }
 }
 
 Result<std::string> read_file(const fs::path& path) {
@@ -79,19 +115,31 @@ Result<std::string> read_file(const fs::path& path) {
   return text;
 }
 
+template <typename Which>
+std::vector<std::string> keys_that_differ(const Settings& old, const Settings& fresh, Which&& which) {
+  Settings a = old;  // fields point into what may be written
+  Settings b = fresh;
+  const std::vector<Field> before = fields_of(a);
+  const std::vector<Field> after = fields_of(b);
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (which(before[i]) && before[i].written() != after[i].written()) keys.push_back(before[i].key());
+  }
+  return keys;
+}
+
 }  // namespace
 
 Result<Settings> parse_settings(std::string_view text, std::string_view file) {
-  Problems problems{file};
-  try {
-    const toml::table root = toml::parse(text);
-    Settings settings = read_settings(root, fs::path{file}.parent_path(), problems);
-    if (!problems.empty()) return fail(problems.error(Errc::invalid_argument));
-    return settings;
-  } catch (const toml::parse_error& error) {
-    problems.add(place_of(error.source()), std::string{error.description()});
-    return fail(problems.error(Errc::malformed));
-  }
+  return read_text(text, file, [file](const toml::table& root, Problems& problems) {
+    return read_settings(root, fs::path{file}.parent_path(), problems);
+  });
+}
+
+Result<Settings> changed_settings(const Settings& present, std::string_view text, std::string_view name) {
+  return read_text(text, name, [&present](const toml::table& root, Problems& problems) {
+    return read_changes(root, present, problems);
+  });
 }
 
 Result<Settings> load_settings(const fs::path& path) {
@@ -100,18 +148,14 @@ Result<Settings> load_settings(const fs::path& path) {
   return parse_settings(*text, path.string());
 }
 
-std::vector<std::string> needs_restart(const Settings& old, const Settings& fresh) {
-  Settings a = old;  // fields point into what may be written
-  Settings b = fresh;
-  const std::vector<Field> before = fields_of(a);
-  const std::vector<Field> after = fields_of(b);
-  std::vector<std::string> keys;
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    if (before[i].applies == Applies::restart && before[i].written() != after[i].written()) {
-      keys.push_back(before[i].key());
-    }
-  }
+std::vector<std::string> changed_keys(const Settings& old, const Settings& fresh) {
+  std::vector<std::string> keys = keys_that_differ(old, fresh, [](const Field&) { return true; });
+  if (old.routes != fresh.routes) keys.emplace_back("route");
   return keys;
+}
+
+std::vector<std::string> needs_restart(const Settings& old, const Settings& fresh) {
+  return keys_that_differ(old, fresh, [](const Field& field) { return field.applies == Applies::restart; });
 }
 
 Settings reloaded(const Settings& old, Settings fresh) {

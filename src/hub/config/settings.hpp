@@ -64,6 +64,16 @@ struct Retention {
   bool operator==(const Retention&) const = default;
 };
 
+/// A route as the file has it; what it leaves out of its retention is the store's.
+struct WrittenRoute {
+  Route route{};
+  std::optional<Duration> max_age{};
+  std::optional<std::uint64_t> max_messages{};
+  std::optional<Bytes> max_bytes{};
+
+  bool operator==(const WrittenRoute&) const = default;
+};
+
 struct Store {
   bool enabled = true;  ///< Off: no route stores anything.
   /// Empty, or `:memory:`: what is stored is gone with the hub.
@@ -85,6 +95,7 @@ struct Settings {
   Admission admission{};
   Heartbeat heartbeat{};
   Store store{};
+  std::vector<WrittenRoute> routes{};        ///< Those of the gateway are made of them.
   std::vector<Retention> route_retention{};  ///< One for each of `gateway.routes`, in their order.
   Admin admin{};
   observe::LogConfig log{};
@@ -112,6 +123,14 @@ class Retentions {
 /// The same of a file. Waits for the disk. Errors: also `not_found`, `permission_denied`, `io`,
 /// `limit_exceeded` (over `limits::kMaxSettingsFile`).
 [[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& path);
+
+/// The present settings with what a text changes of them, told as `parse_settings` tells it: keys alone, and
+/// all routes or none. Keys of tokens are in the file alone.
+[[nodiscard]] Result<Settings> changed_settings(const Settings& present, std::string_view text,
+                                                std::string_view name);
+
+/// The keys that are not the same in both, in the order of the documentation; `route` for the list of them.
+[[nodiscard]] std::vector<std::string> changed_keys(const Settings& old, const Settings& fresh);
 
 /// What a running hub goes on with: the fresh settings, but for the keys that it cannot take up, which stay
 /// as they were. So `auth.open` is never applied without the addresses that it was checked with.

@@ -22,6 +22,8 @@ struct Route {
   bool stored = true;  ///< In the conversation's log, for those who come back.
   std::optional<Duration>
       ttl{};  ///< What a sender may ask for at the most; absent: as long as the log keeps it.
+
+  bool operator==(const Route&) const = default;
 };
 
 /// The first route that matches decides; the built-in ones stand behind those that were configured.
