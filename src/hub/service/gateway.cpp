@@ -55,14 +55,60 @@ ClientView view_of(const Connection& connection, TimePoint now) {
                   .welcomed = connection.state == Connection::State::open,
                   .acknowledges = connection.hello.acknowledges,
                   .age = now - connection.opened,
-                  .socket = connection.socket->stats(),
-                  .history = connection.history};
+                  .socket = connection.socket->stats()};
   for (const auto& [conversation, interest] : connection.interests) {
     if (conversation.kind == wire::hub::Conversation::Kind::group) ++view.groups;
   }
   if (connection.receiver) view.pressure = connection.receiver->sample(now);
   view.pressure.at = store::system_time();
   return view;
+}
+
+Bytes waiting_for(const Connection& connection) {
+  return connection.receiver ? connection.receiver->waiting() : Bytes{};
+}
+
+/// Adds the views of those of one shard for whom most waits.
+void add_heaviest(const Shard& shard, const std::optional<std::string>& user, std::size_t most,
+                  std::vector<ClientView>& views) {
+  std::vector<const Connection*> found;
+  shard.each_connection([&](const Connection& connection) {
+    if (!user || connection.identity.user == *user) found.push_back(&connection);
+  });
+  const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.size()));
+  const auto waits = [](const Connection* connection) { return waiting_for(*connection); };
+  std::ranges::partial_sort(found, end, std::ranges::greater{}, waits);
+  const TimePoint now = Clock::now();
+  std::for_each(found.begin(), end,
+                [&](const Connection* connection) { views.push_back(view_of(*connection, now)); });
+}
+
+void add_status(GatewayStatus& status, const ShardLoop& loop) {
+  const Shard& shard = loop.shard();
+  status.users += shard.users_online();
+  status.clients += shard.connections();
+  status.conversations += shard.conversations();
+  status.books += shard.books();
+  status.pending += shard.pending_copies();
+  status.counts += shard.counts();
+  status.totals += loop.totals();
+  shard.each_connection([&status](const Connection& connection) {
+    if (connection.state == Connection::State::open) ++status.welcomed;
+    if (connection.receiver && connection.receiver->is_slow()) ++status.slow;
+    add(status.totals, connection);
+  });
+}
+
+void look_up(const std::string& session, const Shard& shard, std::optional<SessionView>& view) {
+  const auto known = [&view](const std::string& user) -> SessionView& {
+    if (!view) view = SessionView{.user = user};
+    return *view;
+  };
+  if (const Users::Past* const past = shard.past(session, Clock::now()))
+    known(past->user).ended = past->ended;
+  shard.each_connection([&](const Connection& connection) {
+    if (connection.session == session) known(connection.identity.user).connection = connection.ref;
+  });
 }
 
 /// Runs something on a shard's loop and brings its result back to the caller.
@@ -113,6 +159,7 @@ class Gateway::Impl {
   asio::awaitable<GatewayStatus> status();
   asio::awaitable<std::vector<ClientView>> clients(std::optional<std::string> user, std::size_t most);
   asio::awaitable<std::optional<ClientView>> client(ConnectionRef ref);
+  asio::awaitable<std::optional<SessionView>> session(std::string name);
   asio::awaitable<std::size_t> kick_user(std::string user, std::string message);
   asio::awaitable<bool> kick(ConnectionRef ref, std::string message);
   asio::awaitable<void> drain();
@@ -213,18 +260,7 @@ asio::awaitable<GatewayStatus> Gateway::Impl::status() {
                        .epoch = common_->epoch};
   for (const auto& loop : loops_) {
     co_await ask(*loop, [&status](ShardLoop& there) {
-      const Shard& shard = there.shard();
-      status.users += shard.users_online();
-      status.clients += shard.connections();
-      status.conversations += shard.conversations();
-      status.books += shard.books();
-      status.pending += shard.pending_copies();
-      status.counts += shard.counts();
-      status.totals += there.totals();
-      shard.each_connection([&status](const Connection& connection) {
-        if (connection.receiver && connection.receiver->is_slow()) ++status.slow;
-        add(status.totals, connection);
-      });
+      add_status(status, there);
       return true;
     });
   }
@@ -236,14 +272,13 @@ asio::awaitable<std::vector<ClientView>> Gateway::Impl::clients(std::optional<st
   std::vector<ClientView> found;
   for (const auto& loop : loops_) {
     co_await ask(*loop, [&](ShardLoop& there) {
-      const TimePoint now = Clock::now();
-      there.shard().each_connection([&](const Connection& connection) {
-        if (found.size() < most && (!user || connection.identity.user == *user))
-          found.push_back(view_of(connection, now));
-      });
+      add_heaviest(there.shard(), user, most, found);
       return true;
     });
   }
+  std::ranges::sort(found, std::ranges::greater{},
+                    [](const ClientView& view) { return view.pressure.waiting; });
+  if (found.size() > most) found.erase(found.begin() + static_cast<std::ptrdiff_t>(most), found.end());
   co_return found;
 }
 
@@ -252,8 +287,21 @@ asio::awaitable<std::optional<ClientView>> Gateway::Impl::client(ConnectionRef r
   co_return co_await ask(*loops_[ref.shard], [ref](ShardLoop& there) -> std::optional<ClientView> {
     const Connection* const connection = there.shard().find(ref);
     if (connection == nullptr) return std::nullopt;
-    return view_of(*connection, Clock::now());
+    ClientView view = view_of(*connection, Clock::now());
+    view.history = connection->history;
+    return view;
   });
+}
+
+asio::awaitable<std::optional<SessionView>> Gateway::Impl::session(std::string name) {
+  std::optional<SessionView> view;
+  for (const auto& loop : loops_) {
+    co_await ask(*loop, [&](ShardLoop& there) {
+      look_up(name, there.shard(), view);
+      return true;
+    });
+  }
+  co_return view;
 }
 
 asio::awaitable<std::size_t> Gateway::Impl::kick_user(std::string user, std::string message) {
@@ -267,8 +315,9 @@ asio::awaitable<std::size_t> Gateway::Impl::kick_user(std::string user, std::str
 
 asio::awaitable<bool> Gateway::Impl::kick(ConnectionRef ref, std::string message) {
   if (ref.shard >= loops_.size()) co_return false;
+  // By reference: GCC 12 destroys a temporary closure in a co_await expression twice (GCC bug 99576).
   co_return co_await ask(*loops_[ref.shard],
-                         [ref, message](ShardLoop& there) { return there.kick(ref, message); });
+                         [ref, &message](ShardLoop& there) { return there.kick(ref, message); });
 }
 
 asio::awaitable<void> Gateway::Impl::drain() {
@@ -336,6 +385,9 @@ asio::awaitable<std::vector<ClientView>> Gateway::clients(std::optional<std::str
 }
 asio::awaitable<std::optional<ClientView>> Gateway::client(ConnectionRef ref) {
   return impl_->client(ref);
+}
+asio::awaitable<std::optional<SessionView>> Gateway::session(std::string name) {
+  return impl_->session(std::move(name));
 }
 asio::awaitable<std::size_t> Gateway::kick_user(std::string user, std::string message) {
   return impl_->kick_user(std::move(user), std::move(message));

@@ -43,7 +43,14 @@ struct ClientView {
   std::size_t groups = 0;
   transport::MessageSocketStats socket{};
   wire::hub::PressureSample pressure{};              ///< Now.
-  std::vector<wire::hub::PressureSample> history{};  ///< While it was slow, the oldest first.
+  std::vector<wire::hub::PressureSample> history{};  ///< While it was slow, the oldest first; not in lists.
+};
+
+/// A session as an operator asks for it: that of a connection, or one that has lost its own.
+struct SessionView {
+  std::string user{};
+  std::optional<ConnectionRef> connection{};  ///< The present one.
+  std::optional<wire::hub::Ended> ended{};    ///< How the last one before it ended.
 };
 
 /// What there is to know of all shards together, at one time for each.
@@ -52,7 +59,8 @@ struct GatewayStatus {
   std::size_t greetings = 0;
   std::size_t users = 0;
   std::size_t clients = 0;
-  std::size_t slow = 0;  ///< Of them, those for whom something waits.
+  std::size_t welcomed = 0;  ///< Of them.
+  std::size_t slow = 0;      ///< Of them, those for whom something waits.
   std::size_t conversations = 0;
   Books books{};
   std::uint64_t pending = 0;  ///< Copies, counted from what waits.
@@ -92,9 +100,11 @@ class Gateway {
   [[nodiscard]] const config::Settings& settings() const;
 
   boost::asio::awaitable<GatewayStatus> status();
-  /// Those of one user, or all; at most so many.
+  /// Those of one user, or all; at most so many, those first for whom most waits.
   boost::asio::awaitable<std::vector<ClientView>> clients(std::optional<std::string> user, std::size_t most);
   boost::asio::awaitable<std::optional<ClientView>> client(ConnectionRef ref);
+  /// Nothing: nobody has it, and what was before is not known, or not any more.
+  boost::asio::awaitable<std::optional<SessionView>> session(std::string name);
   /// How many connections were told to go.
   boost::asio::awaitable<std::size_t> kick_user(std::string user, std::string message);
   boost::asio::awaitable<bool> kick(ConnectionRef ref, std::string message);
