@@ -93,6 +93,12 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (identity.expires_at != 0 && now.wall >= identity.expires_at) {
     return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   }
+  if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
+  const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
+  if (awaits_delivery && connection.awaited.size() >= limits::kAwaitedOfConnection) {
+    return no(Reason::too_many_requests, "Too many of your messages wait for their delivery.",
+              limits::kRetryAfterFull);
+  }
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
   }
