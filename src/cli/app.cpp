@@ -20,6 +20,8 @@ constexpr const char* kFooter = R"(Examples:
   sluice hub                                       where peers meet; listens on 127.0.0.1:7788
   sluice host 127.0.0.1:22                         exposes a TCP service and prints a code
   sluice forward 7-goldfish-amusement-tiger 2222   reaches it: ssh -p 2222 127.0.0.1
+  sluice subscribe --user bob                      prints what comes for bob, from a hub with --open
+  sluice publish --user ann --to bob "hello"       sends it
   sluice COMMAND --help                            all options, with examples
 
 Exit status: 0 done, 1 failure, 2 usage, 3 hub unreachable, 4 code unknown or expired, 5 code wrong,
@@ -47,6 +49,8 @@ ExitCode run(std::span<const std::string> arguments) {
   add_hub_command(app, chosen);
   add_host_command(app, chosen);
   add_forward_command(app, chosen);
+  add_publish_command(app, chosen);
+  add_subscribe_command(app, chosen);
   add_keygen_command(app, chosen);
   add_demo_command(app, chosen);
   add_version_command(app, chosen);

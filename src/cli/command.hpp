@@ -23,6 +23,8 @@ struct Action {
 void add_hub_command(CLI::App& app, Action& chosen);
 void add_host_command(CLI::App& app, Action& chosen);
 void add_forward_command(CLI::App& app, Action& chosen);
+void add_publish_command(CLI::App& app, Action& chosen);
+void add_subscribe_command(CLI::App& app, Action& chosen);
 void add_keygen_command(CLI::App& app, Action& chosen);
 void add_version_command(CLI::App& app, Action& chosen);
 void add_demo_command(CLI::App& app, Action& chosen);

@@ -53,6 +53,8 @@ class Reporter {
   /// What went wrong and what to do next; returns the exit code that goes with it.
   ExitCode error(Stage stage, const Error& error);
 
+  [[nodiscard]] bool is_json() const { return format_ == Format::json; }
+
   /// Takes the status line away; before an end of the process that runs no destructor.
   void clear_status();
 

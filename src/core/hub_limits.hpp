@@ -214,6 +214,8 @@ inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
 /// leave 5 ms of a commit unnoticed at 50,000/s.
 inline constexpr std::size_t kClientUnanswered = 256;
 inline constexpr Bytes kClientUnansweredBytes = 1_MiB;
+/// What an envelope has beside its content at the most: five names and keys, and the numbers.
+inline constexpr Bytes kEnvelopeNames{512};
 /// Deliveries after which they are acknowledged, and the time: far below the hub's two seconds.
 inline constexpr std::size_t kClientAckEvery = 64;
 inline constexpr auto kClientAckAfter = 50ms;

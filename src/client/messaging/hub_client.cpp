@@ -166,7 +166,8 @@ std::optional<Event> HubClient::poll() {
 
 asio::awaitable<std::optional<Event>> HubClient::next() {
   while (true) {
-    if (auto event = poll()) co_return event;
+    auto event = poll();
+    if (event) co_return event;
     if (done()) co_return std::nullopt;
     co_await news_.wait();
   }

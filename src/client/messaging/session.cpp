@@ -212,7 +212,7 @@ Result<std::uint64_t> Session::publish(Draft draft) {
   if (draft.id.empty()) draft.id = options_.id_prefix + '-' + std::to_string(last_number_ + 1);
   if (auto right = check(draft); !right) return fail(right.error());
   const Bytes size{draft.content.bytes.size()};
-  if (size >= limits::kMaxEnvelope) {
+  if (size + limits::kEnvelopeNames > limits::kMaxEnvelope) {
     return fail(Errc::invalid_argument,
                 "A message of " + std::to_string(size.count()) + " bytes is too large.");
   }

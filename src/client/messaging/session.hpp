@@ -98,7 +98,8 @@ class Session {
   [[nodiscard]] std::size_t unanswered() const { return unanswered_.size(); }
   /// Publishes it now, or as soon as there is a connection; again, with the same id, where one was lost
   /// before the answer. Returns the number that the `Answered` will have. Errors: `limit_exceeded` (too many
-  /// are unanswered), `invalid_argument` (a name, an id or a key that is none, or too large), `closed`.
+  /// are unanswered), `invalid_argument` (a name, an id or a key that is none, or too large; in JSON a
+  /// content grows, and the hub ends who sends it one that is too large then), `closed`.
   [[nodiscard]] Result<std::uint64_t> publish(Draft draft);
   /// Joins a group, and again after each loss, where it stopped. `from` as for `wire::hub::Join`. Errors:
   /// `invalid_argument`, `limit_exceeded` (as many groups as one may be in).

@@ -1,0 +1,40 @@
+#include "api/messaging_connector.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "transport/websocket/socket_client.hpp"
+
+namespace sluice::api {
+namespace {
+
+namespace asio = boost::asio;
+using Accepts = websocket::FrameReaderOptions::Accepts;
+
+asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::SocketClient> client,
+                                                  HubAddress hub, wire::hub::Encoding encoding) {
+  const bool json = encoding == wire::hub::Encoding::json;
+  websocket::Subprotocol spoken{
+      .name = std::string{json ? wire::hub::kJsonSubprotocol : wire::hub::kProtoSubprotocol},
+      .messages = json ? Accepts::text : Accepts::binary};
+  websocket::SocketConnectOptions options{.path = "/v1/hub"};
+  options.subprotocols.push_back(std::move(spoken));
+  if (!hub.fingerprint.empty()) options.pin = hub.fingerprint;
+  auto attempt = co_await client->connect(hub.url, std::move(options));
+  if (attempt.made) co_return attempt;
+  const Errc code = attempt.made.error().code;
+  Error why =
+      std::move(attempt.made.error()).as_cause_of(code, "cannot reach the hub's messaging at " + hub.url);
+  attempt.made = fail(std::move(why));
+  co_return attempt;
+}
+
+}  // namespace
+
+messaging::Connector messaging_connector(HubAddress hub, wire::hub::Encoding encoding) {
+  return [client = std::make_shared<websocket::SocketClient>(), hub = std::move(hub), encoding] {
+    return connect(client, hub, encoding);
+  };
+}
+
+}  // namespace sluice::api

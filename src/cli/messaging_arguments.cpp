@@ -1,0 +1,92 @@
+#include "cli/messaging_arguments.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "api/hub_connector.hpp"
+#include "core/hub_limits.hpp"
+
+namespace sluice::cli {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+/// The file's first line.
+Result<std::string> read_token(const std::string& name) {
+  const std::unique_ptr<std::FILE, CloseFile> file{std::fopen(name.c_str(), "re")};
+  if (!file) {
+    return fail(errno == ENOENT ? Errc::not_found : Errc::io,
+                fmt::format("cannot open {}: {}", name, std::generic_category().message(errno)));
+  }
+  std::string token;
+  for (int c = std::fgetc(file.get()); c != EOF && c != '\n' && c != '\r'; c = std::fgetc(file.get())) {
+    if (token.size() == limits::kMaxToken.count())
+      return fail(Errc::invalid_argument, fmt::format("{} does not hold a token", name));
+    token += static_cast<char>(c);
+  }
+  if (token.empty()) return fail(Errc::invalid_argument, fmt::format("{} holds no token", name));
+  return token;
+}
+
+}  // namespace
+
+void add_messaging_options(CLI::App& command, MessagingArguments& arguments) {
+  command.add_option("--hub", arguments.hub, "The hub")->envname("SLUICE_HUB")->capture_default_str();
+  command.add_option("--hub-pin", arguments.hub_pin, "Accept only the hub with this certificate, sha256:...");
+  auto* token =
+      command
+          .add_option("--token-file", arguments.token_file, "A file whose first line is a JWT: who one is")
+          ->option_text("FILE");
+  command.add_option("--user", arguments.user, "Who one is, at an open hub")->excludes(token);
+  command.add_option("--encoding", arguments.encoding, "What is spoken: proto or json")
+      ->check(CLI::IsMember({"proto", "json"}))
+      ->capture_default_str();
+}
+
+Result<MessagingOptions> messaging_options(const MessagingArguments& arguments) {
+  auto hub = api::parse_hub(arguments.hub, arguments.hub_pin);
+  if (!hub) return fail(std::move(hub.error()));
+  MessagingOptions options{
+      .hub = std::move(*hub),
+      .encoding = arguments.encoding == "json" ? wire::hub::Encoding::json : wire::hub::Encoding::proto,
+      .session = {}};
+  if (arguments.token_file.empty() && arguments.user.empty())
+    return fail(Errc::invalid_argument, "say who you are: --token-file FILE, or --user NAME at an open hub");
+  if (!arguments.token_file.empty()) {
+    auto token = read_token(arguments.token_file);
+    if (!token) return fail(std::move(token.error()));
+    options.session.token = std::move(*token);
+  } else if (!wire::hub::is_name(arguments.user)) {
+    return fail(Errc::invalid_argument, fmt::format("'{}' is no name of a user", arguments.user));
+  }
+  options.session.user = arguments.user;
+  return options;
+}
+
+boost::json::object conversation_fields(const wire::hub::Conversation& conversation) {
+  using Kind = wire::hub::Conversation::Kind;
+  switch (conversation.kind) {
+    case Kind::user:
+      return {{"user", conversation.name}};
+    case Kind::group:
+      return {{"group", conversation.name}};
+    case Kind::all:
+      return {{"all", true}};
+  }
+  return {};
+}
+
+std::string conversation_text(const wire::hub::Conversation& conversation) {
+  using Kind = wire::hub::Conversation::Kind;
+  if (conversation.kind == Kind::all) return "all";
+  return fmt::format("{}/{}", conversation.kind == Kind::user ? "user" : "group", conversation.name);
+}
+
+}  // namespace sluice::cli

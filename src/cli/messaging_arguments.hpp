@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <boost/json/object.hpp>
+
+#include "api/peer_options.hpp"
+#include "client/messaging/session.hpp"
+#include "core/error.hpp"
+#include "wire/hub/encoding.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::cli {
+
+/// The options that `publish` and `subscribe` share: the hub, and who one is there.
+struct MessagingArguments {
+  std::string hub = "ws://127.0.0.1:7788";
+  std::optional<std::string> hub_pin;
+  std::string token_file;
+  std::string user;
+  std::string encoding = "proto";
+};
+
+void add_messaging_options(CLI::App& command, MessagingArguments& arguments);
+
+struct MessagingOptions {
+  api::HubAddress hub;
+  wire::hub::Encoding encoding;
+  messaging::SessionOptions session;
+};
+
+/// Errors: `invalid_argument`, `not_found` and `io` (the token's file).
+[[nodiscard]] Result<MessagingOptions> messaging_options(const MessagingArguments& arguments);
+
+/// A conversation as events have it, `{"group": "ops"}`, and as a person reads it, `group/ops`.
+[[nodiscard]] boost::json::object conversation_fields(const wire::hub::Conversation& conversation);
+[[nodiscard]] std::string conversation_text(const wire::hub::Conversation& conversation);
+
+}  // namespace sluice::cli
