@@ -1,6 +1,7 @@
 #include "cli/arguments.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -133,6 +134,37 @@ Result<TurnArgument> parse_turn(std::string_view text) {
   if (!server || server->port == 0) return malformed();
   turn.server = std::move(*server);
   return turn;
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    Duration length;
+  };
+  constexpr std::array kUnits{Unit{"ms", std::chrono::milliseconds{1}}, Unit{"s", std::chrono::seconds{1}},
+                              Unit{"m", std::chrono::minutes{1}}, Unit{"h", std::chrono::hours{1}}};
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const std::string_view unit{rest, static_cast<std::size_t>(end - rest)};
+  const auto known = std::ranges::find(kUnits, unit, &Unit::name);
+  const bool fits = error == std::errc{} && known != kUnits.end() && number >= 0 &&
+                    number * static_cast<double>(known->length.count()) <=
+                        static_cast<double>(Duration{std::chrono::hours{24}}.count());
+  if (!fits)
+    return fail(Errc::invalid_argument, fmt::format("'{}' is no time: write it as 500ms, 5s or 2m", text));
+  return Duration{static_cast<Duration::rep>(number * static_cast<double>(known->length.count()))};
+}
+
+Result<double> parse_share(std::string_view text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const bool percent = error == std::errc{} && rest != end && *rest == '%' && rest + 1 == end;
+  if (percent) number /= 100;
+  if (error != std::errc{} || !(percent || rest == end) || !(number >= 0 && number <= 1))
+    return fail(Errc::invalid_argument, fmt::format("'{}' is no part of the whole: write 30% or 0.3", text));
+  return number;
 }
 
 bool looks_like_code(std::string_view text, CodeGiven given) {

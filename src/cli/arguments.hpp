@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/time.hpp"
 
 namespace sluice::cli {
 
@@ -44,6 +45,11 @@ struct TurnArgument {
 [[nodiscard]] Result<TargetArgument> parse_target(std::string_view text);
 [[nodiscard]] Result<ListenArgument> parse_listen(std::string_view text);
 [[nodiscard]] Result<TurnArgument> parse_turn(std::string_view text);
+
+/// A time: `500ms`, `5s`, `2m`, `1h`; at most a day.
+[[nodiscard]] Result<Duration> parse_duration(std::string_view text);
+/// A part of the whole, from 0 to 1: `30%` or `0.3`.
+[[nodiscard]] Result<double> parse_share(std::string_view text);
 
 /// Whether a code is also given in another way, or a key instead of it.
 enum class CodeGiven : std::uint8_t { no, elsewhere };

@@ -74,5 +74,23 @@ TEST(Arguments, AHostNameWithAHyphenIsAPlaceToListenWhenTheCodeComesFromElsewher
   EXPECT_TRUE(looks_like_code("my-host:2222", CodeGiven::no));  // more likely a mistyped code
 }
 
+TEST(ParseDuration, TakesAFigureWithItsUnit) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(parse_duration("500ms").value(), 500ms);
+  EXPECT_EQ(parse_duration("0.5s").value(), 500ms);
+  EXPECT_EQ(parse_duration("2m").value(), 2min);
+  EXPECT_EQ(parse_duration("24h").value(), 24h);
+  for (const std::string_view wrong : {"", "5", "s", "5 s", "-1s", "25h", "1e300h", "5sec", "nans"})
+    EXPECT_EQ(parse_duration(wrong).error().code, Errc::invalid_argument) << wrong;
+}
+
+TEST(ParseShare, TakesPercentsAndParts) {
+  EXPECT_EQ(parse_share("30%").value(), 0.3);
+  EXPECT_EQ(parse_share("0.3").value(), 0.3);
+  EXPECT_EQ(parse_share("100%").value(), 1.0);
+  for (const std::string_view wrong : {"", "%", "30", "-1%", "101%", "30%%", "nan", "0.3x"})
+    EXPECT_EQ(parse_share(wrong).error().code, Errc::invalid_argument) << wrong;
+}
+
 }  // namespace
 }  // namespace sluice::cli

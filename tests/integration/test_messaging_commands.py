@@ -1,0 +1,182 @@
+"""`publish`, `subscribe` and `load` against a hub, as users run them."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from harness import sluice, sluice_binary
+
+RUN_FIELDS = {"clients", "slow", "duration_s", "sent", "accepted", "refused", "delivered", "gapped", "slow_cut", "normal_cut",
+              "p50_ms", "p99_ms", "max_ms", "out_of_order", "duplicates", "missing", "cpu_s"}
+
+
+@pytest.fixture(name="hub")
+def hub_fixture(crew):
+    return sluice.start_hub(crew, "--open")
+
+
+def publish(crew, hub, *arguments, **options):
+    done = crew.run(sluice_binary(), "publish", *hub.options, *arguments, "--json", check=False, **options)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def subscribe(crew, hub, *arguments, user="bob"):
+    process = sluice.start(crew, "subscribe", "subscribe", *hub.options, "--user", user, *arguments)
+    process.wait_event("connected")
+    for group in [arguments[i + 1] for i, word in enumerate(arguments) if word == "--group"]:
+        process.wait_event("joined", group=group)
+    return process
+
+
+def load(crew, hub, *arguments):
+    done = crew.run(sluice_binary(), "load", *hub.options, *arguments, "--json", check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines and RUN_FIELDS <= set(lines[0]), done.stdout + done.stderr
+    return done.returncode, lines[0]
+
+
+def test_a_message_reaches_a_user(crew, hub):
+    bob = subscribe(crew, hub)
+    code, events = publish(crew, hub, "--user", "ann", "--to", "bob", "are you\x1b there?")
+    assert code == 0
+    assert events[-1] == {"event": "done", "accepted": 1, "refused": 0, "unanswered": 0}
+    came = bob.wait_event("delivery")
+    assert (came["from"], came["to"], came["text"]) == ("ann", {"user": "bob"}, "are you\x1b there?")
+    assert came["offset"] == 1
+    assert bob.stop() == 0
+
+
+def test_lines_reach_a_group_in_their_order(crew, hub):
+    lines = [f"line {i}" for i in range(3_000)]
+    bob = subscribe(crew, hub, "--group", "ops", "--count", len(lines))
+    code, events = publish(crew, hub, "--user", "ann", "--group", "ops", "--encoding", "json", input="\n".join(lines))
+    assert code == 0
+    assert events[-1]["accepted"] == len(lines)
+    assert bob.wait() == 0
+    came = [json.loads(line) for line in bob.transcript(10_000).splitlines() if '"delivery"' in line]
+    assert [one["text"] for one in came] == lines
+
+
+def test_who_is_not_there_finds_it_later(crew):
+    hub = sluice.start_hub(crew, "--open", "--data", crew.folder())
+    assert publish(crew, hub, "--user", "ann", "--to", "bob", "--level", "stored", "first")[0] == 0
+    state = crew.folder() / "bob.state"
+    for text in ("first", "second"):
+        bob = subscribe(crew, hub, "--state", state, "--count", 1)
+        if text == "second":
+            assert publish(crew, hub, "--user", "ann", "--to", "bob", text)[0] == 0
+        assert bob.wait_event("delivery")["text"] == text
+        assert bob.wait() == 0
+        assert state.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_subscription_goes_on_over_a_hub_that_starts_again(crew):
+    data = crew.folder()
+    first = sluice.start_hub(crew, "--open", "--data", data)
+    address = first.url.removeprefix("ws://")
+    bob = subscribe(crew, first, "--group", "ops")
+    assert publish(crew, first, "--user", "ann", "--group", "ops", "--level", "stored", "one")[0] == 0
+    assert bob.wait_event("delivery")["text"] == "one"
+    assert first.process.stop() == 0
+    bob.wait_event("retry")
+    second = sluice.start_hub(crew, "--open", "--data", data, "--listen", address)
+    assert publish(crew, second, "--user", "ann", "--group", "ops", "--level", "stored", "two")[0] == 0
+    assert bob.wait_event("delivery", text="two")["epoch"] == 2
+    assert bob.transcript(1_000).count('"one"') == 1
+
+
+def test_a_refusal_is_told_and_fails(crew, hub):
+    code, events = publish(crew, hub, "--user", "ann", "--group", "ops", "--level", "stored", input="one\ntwo\n")
+    assert code == 1
+    refused = [event for event in events if event["event"] == "refused"]
+    assert [(one["number"], one["reason"]) for one in refused] == [(1, "not_stored"), (2, "not_stored")]
+    assert events[-2] == {"event": "done", "accepted": 0, "refused": 2, "unanswered": 0}
+    assert "2 of 2" in events[-1]["message"]
+
+
+@pytest.mark.parametrize("words", [["--group", "ops", "x" * 65_300], ["--to", "\x07", "x"]])
+def test_what_no_hub_would_take_is_not_sent(crew, hub, words):
+    code, events = publish(crew, hub, "--user", "ann", *words)
+    assert code == 1
+    assert events[-1]["code"] == "invalid_argument"
+
+
+def test_a_hub_that_is_not_there_is_an_error_at_once(crew):
+    url = f"ws://127.0.0.1:{crew.unused_port()}"
+    for words in (["publish", "--user", "ann", "--to", "bob", "x"], ["subscribe", "--user", "bob"]):
+        done = crew.run(sluice_binary(), *words, "--hub", url, check=False)
+        assert done.returncode == 3, done.stderr
+        assert url in done.stderr
+
+
+def test_a_closed_hub_refuses_who_has_no_token(crew):
+    hub = sluice.start_hub(crew)
+    done = crew.run(sluice_binary(), "subscribe", *hub.options, "--user", "bob", check=False)
+    assert done.returncode == 3, done.stderr
+
+
+def test_a_reader_that_stops_holds_the_subscription_back(crew, hub):
+    reading, writing = os.pipe()
+    bob = subprocess.Popen([sluice_binary(), "subscribe", *hub.options, "--user", "bob", "--group", "ops"],
+                           stdout=writing, stderr=subprocess.DEVNULL)
+    crew.at_end(bob.kill)
+    os.close(writing)
+    time.sleep(1)  # until it has joined: it says so to nobody here
+    # More than the pipe takes, and less than what the client and the hub may hold for it.
+    lines = "\n".join(f"{i} " + "x" * 200 for i in range(500))
+    assert publish(crew, hub, "--user", "ann", "--group", "ops", input=lines)[0] == 0
+    with os.fdopen(reading) as output:
+        numbers = [int(output.readline().split()[2]) for _ in range(500)]
+    assert numbers == list(range(500))
+    bob.send_signal(signal.SIGTERM)
+    assert bob.wait(20) == 0
+
+
+def test_a_load_between_users_adds_up(crew, hub):
+    code, run = load(crew, hub, "--clients", "20", "--duration", "2s", "--interval", "50ms")
+    assert code == 0, run
+    assert run["sent"] == run["accepted"] == run["delivered"] > 20 * 30
+    assert run["gapped"] == run["missing"] == run["duplicates"] == run["out_of_order"] == run["normal_cut"] == 0
+    assert 0 < run["p50_ms"] <= run["p99_ms"] <= run["max_ms"]
+
+
+@pytest.mark.parametrize("more", [["--encoding", "json"], ["--ack", "--threads", "2"]])
+def test_a_load_in_groups_adds_up(crew, hub, more):
+    code, run = load(crew, hub, "--mode", "group", "--groups", "2", "--clients", "20", "--duration", "2s", *more)
+    assert code == 0, run
+    assert run["delivered"] == 10 * run["accepted"] > 0
+
+
+def test_slow_clients_are_cut_and_nobody_else(crew, hub):
+    code, run = load(crew, hub, "--mode", "group", "--groups", "1", "--clients", "20", "--duration", "8s", "--interval",
+                     "100ms", "--slow", "30%", "--slow-delay", "30s")
+    assert code == 0, run
+    assert run["slow"] == 6
+    assert run["slow_cut"] == 6
+    assert run["normal_cut"] == run["missing"] == 0
+    assert run["sent"] == run["accepted"] + run["refused"] + run["unanswered"]
+
+
+def test_a_storm_loses_nothing(crew):
+    hub = sluice.start_hub(crew, "--open", "--data", crew.folder())
+    code, run = load(crew, hub, "--mode", "storm", "--clients", "50", "--duration", "4s", "--interval", "20ms")
+    assert code == 0, run
+    assert run["reconnects"] == 50
+    assert run["sent"] == run["accepted"] == run["delivered"]
+    assert run["back_s"] < 30
+
+
+def test_a_load_that_fails_says_so(crew, hub):
+    loader = sluice.start(crew, "load", "load", *hub.options, "--clients", "20", "--duration", "30s", "--interval", "20ms")
+    deadline = time.monotonic() + 30
+    while len(os.listdir(f"/proc/{hub.process.pid}/fd")) < 25:
+        assert time.monotonic() < deadline, "they do not come in"
+        time.sleep(0.1)
+    time.sleep(1)  # so that they have begun to send
+    hub.process.kill()
+    assert loader.wait(90) == 1
+    assert "normal clients cut" in loader.wait_event("error")["message"]
+
