@@ -31,6 +31,10 @@ Duration SharedRate::wait_for(std::uint64_t tokens, TimePoint now) const {
   return std::chrono::nanoseconds{std::max<std::int64_t>(late, 0)};
 }
 
+bool SharedRate::is_full(TimePoint now) const {
+  return paid_at_.load(std::memory_order_relaxed) <= in_ns(now);
+}
+
 void SharedRate::take(std::uint64_t tokens, TimePoint now) {
   const std::int64_t at = in_ns(now);
   const std::int64_t price = cost(tokens);

@@ -19,6 +19,8 @@ class SharedRate {
 
   /// How long until so many may be taken; zero: now. More than the burst is let through when it is full.
   [[nodiscard]] Duration wait_for(std::uint64_t tokens, TimePoint now) const;
+  /// Everything that was taken has been paid for.
+  [[nodiscard]] bool is_full(TimePoint now) const;
   /// May go into debt.
   void take(std::uint64_t tokens, TimePoint now);
   void set_rate(TokenRate rate);

@@ -26,6 +26,9 @@ struct UserShare {
         messages(settings.per_user.messages),
         bytes(settings.per_user.bytes) {}
 
+  /// A new one would be no different.
+  [[nodiscard]] bool owes_nothing(TimePoint now) const { return messages.is_full(now) && bytes.is_full(now); }
+
   std::shared_ptr<flow::Account> memory;
   flow::SharedRate messages;
   flow::SharedRate bytes;

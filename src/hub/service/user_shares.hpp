@@ -11,10 +11,11 @@
 
 namespace sluice::hub::service {
 
-/// What the connections of each user have together, wherever they are: made for the first, gone with the
-/// last.
+/// What the connections of each user have together, wherever they are: made for the first, and kept until
+/// they are gone and have paid for what they took of their rates, so that nobody comes again to begin anew.
 ///
-/// Any thread.
+/// Any thread. Bounded by the users who have connections or have just had some; those before them are
+/// forgotten when as many again have come.
 class UserShares {
  public:
   UserShares(GatewaySettings settings, std::shared_ptr<flow::Account> process)
@@ -24,6 +25,7 @@ class UserShares {
   /// For all that there are and those to come.
   void set_settings(const GatewaySettings& settings);
 
+  /// Those with connections.
   [[nodiscard]] std::size_t size() const;
 
  private:
@@ -32,7 +34,7 @@ class UserShares {
   mutable std::mutex mutex_;
   GatewaySettings settings_;
   std::shared_ptr<flow::Account> process_;
-  std::unordered_map<std::string, std::weak_ptr<UserShare>> shares_;
+  std::unordered_map<std::string, std::shared_ptr<UserShare>> shares_;
   std::size_t forget_at_ = 1'024;  ///< So many entries: time to look for those that nobody uses.
 };
 

@@ -1,0 +1,52 @@
+#include "hub/service/user_shares.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sluice::hub::service {
+namespace {
+
+using namespace std::chrono_literals;
+
+class UserSharesTest : public ::testing::Test {
+ protected:
+  UserSharesTest() {
+    settings.per_user.messages = {.burst = 10, .tokens = 1, .per = 1h};
+    shares.set_settings(settings);
+  }
+  UserSharesTest(const UserSharesTest&) = delete;
+  UserSharesTest& operator=(const UserSharesTest&) = delete;
+  ~UserSharesTest() override = default;
+
+  /// Users who come and go, as many as it takes for the others to be looked at.
+  void let_others_come() {
+    for (int i = 0; i < 3'000; ++i) (void)shares.of(std::to_string(i));
+  }
+
+  GatewaySettings settings;
+  std::shared_ptr<flow::Account> process = std::make_shared<flow::Account>(settings.memory);
+  UserShares shares{settings, process};
+};
+
+TEST_F(UserSharesTest, AreTheSameForAllConnectionsOfAUser) {
+  const auto first = shares.of("ann");
+  EXPECT_EQ(first, shares.of("ann"));
+  EXPECT_NE(first, shares.of("bob"));
+  EXPECT_EQ(shares.size(), 1U) << "of those who are connected";
+}
+
+TEST_F(UserSharesTest, WhoComesAgainHasWhatTheyLeft) {
+  shares.of("ann")->messages.take(10, Clock::now());
+  EXPECT_EQ(shares.size(), 0U);
+  let_others_come();
+  EXPECT_GT(shares.of("ann")->messages.wait_for(1, Clock::now()), Duration::zero());
+}
+
+TEST_F(UserSharesTest, WhoOwesNothingIsForgotten) {
+  const std::weak_ptr<UserShare> ann = shares.of("ann");
+  EXPECT_FALSE(ann.expired());
+  let_others_come();
+  EXPECT_TRUE(ann.expired());
+}
+
+}  // namespace
+}  // namespace sluice::hub::service
