@@ -3,6 +3,8 @@
 namespace sluice::hub {
 
 bool Turnstile::has_room(Visitor visitor, TimePoint now) {
+  // Who says Hello at once is welcomed before that many more have come.
+  if (visitor.from_there >= limits::kMaxHandshakesPerAddress) return false;
   // A part of both is kept for those that resume.
   const std::size_t kept = visitor.resumes ? 0 : limits_.greetings / limits::kAdmissionResumeShare;
   const std::uint64_t reserve = visitor.resumes ? 0 : limits_.rate.burst / limits::kAdmissionResumeShare;

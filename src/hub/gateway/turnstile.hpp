@@ -23,7 +23,8 @@ struct TurnstileLimits {
 };
 
 /// Who may connect now, when all come at once: those that resume a session before those that begin one, and
-/// no more than the hub can greet. The others are told when to come back, at random, so that they come apart.
+/// no more than the hub can greet, in all and from one address. The others are told when to come back, at
+/// random, so that they come apart.
 ///
 /// Pure. One shard.
 class Turnstile {
@@ -35,7 +36,8 @@ class Turnstile {
 
   struct Visitor {
     bool resumes;
-    std::size_t greetings;  ///< As many are being greeted now.
+    std::size_t greetings;       ///< As many are being greeted now.
+    std::size_t from_there = 0;  ///< Of them, those from the same address.
   };
   /// Nothing: it may come in, and is counted. Otherwise when to try again.
   [[nodiscard]] std::optional<std::chrono::seconds> ask(Visitor visitor, TimePoint now);

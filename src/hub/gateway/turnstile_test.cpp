@@ -50,6 +50,14 @@ TEST_F(TurnstileTest, LetsNobodyInWhileAsManyAreBeingGreetedAsMayBe) {
   EXPECT_TRUE(turnstile.ask({.resumes = true, .greetings = 90}, now_));
 }
 
+TEST_F(TurnstileTest, LetsNoAddressKeepTheOthersOut) {
+  Turnstile turnstile = make({});
+  constexpr std::size_t kMost = limits::kMaxHandshakesPerAddress;
+  EXPECT_FALSE(turnstile.ask({.resumes = true, .greetings = kMost, .from_there = kMost - 1}, now_));
+  EXPECT_TRUE(turnstile.ask({.resumes = true, .greetings = kMost, .from_there = kMost}, now_));
+  EXPECT_FALSE(turnstile.ask({.resumes = true, .greetings = kMost, .from_there = 0}, now_));
+}
+
 TEST_F(TurnstileTest, SendsThemAwayForDifferentTimes) {
   Turnstile turnstile = make({.greetings = 0, .retry_after_min = 2s, .retry_after_max = 5s});
   std::set<std::chrono::seconds> waits;

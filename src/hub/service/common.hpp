@@ -7,6 +7,7 @@
 
 #include "hub/gateway/ledger.hpp"
 #include "hub/service/doorman.hpp"
+#include "hub/service/greetings.hpp"
 #include "hub/service/session_tokens.hpp"
 #include "hub/service/user_shares.hpp"
 
@@ -21,9 +22,9 @@ struct Common {
   SessionTokens tokens;
   Doorman doorman;
   std::uint64_t epoch;
-  std::vector<ShardLoop*> loops{};        ///< Fixed once they run.
-  std::atomic<std::size_t> sockets{0};    ///< That have not been let go of.
-  std::atomic<std::size_t> greetings{0};  ///< Of them, those that have not been welcomed.
+  std::vector<ShardLoop*> loops{};      ///< Fixed once they run.
+  std::atomic<std::size_t> sockets{0};  ///< That have not been let go of.
+  Greetings greetings{};
 };
 
 }  // namespace sluice::hub::service

@@ -152,7 +152,10 @@ class Gateway::Impl {
 
   std::optional<std::chrono::seconds> busy(const transport::HttpRequest& request) {
     const bool resumes = request.query == "resume" || request.query.starts_with("resume=");
-    return turnstile_.ask({.resumes = resumes, .greetings = common_->greetings.load()}, Clock::now());
+    return turnstile_.ask({.resumes = resumes,
+                           .greetings = common_->greetings.all(),
+                           .from_there = common_->greetings.from(request.remote_address)},
+                          Clock::now());
   }
 
   Status reload(config::Settings settings);
@@ -251,7 +254,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
 
 asio::awaitable<GatewayStatus> Gateway::Impl::status() {
   GatewayStatus status{.sockets = common_->sockets,
-                       .greetings = common_->greetings,
+                       .greetings = common_->greetings.all(),
                        .turnstile = turnstile_.counts(),
                        .memory = common_->ledger.process->stats(),
                        .backlog = common_->ledger.backlog->stats(),
