@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "core/hub_limits.hpp"
+#include "core/limits.hpp"
 
 namespace sluice::api {
 namespace {
@@ -155,7 +156,9 @@ asio::awaitable<std::optional<Failure>> LoadRun::connect() {
   while (report_.ready < options_.clients) {
     if (!co_await wait(kLook / 2)) co_return std::nullopt;
     co_await look();
-    if (Clock::now() - began < limits::kLoadConnect && report_.counts.normal_cut == 0) continue;
+    const Duration passed = Clock::now() - began;
+    const bool nobody = report_.ready == 0 && last_failure_ && passed > limits::kConnectTimeout;
+    if (passed < limits::kLoadConnect && !nobody && report_.counts.normal_cut == 0) continue;
     Error why{.code = Errc::timed_out,
               .message = fmt::format("only {} of {} clients came in", report_.ready, options_.clients)};
     if (!report_.counts.last_trouble.empty()) why.message += ": " + report_.counts.last_trouble;

@@ -179,4 +179,3 @@ def test_a_load_that_fails_says_so(crew, hub):
     hub.process.kill()
     assert loader.wait(90) == 1
     assert "normal clients cut" in loader.wait_event("error")["message"]
-

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "client/messaging/testing/model_hub.hpp"
+#include "client/messaging/testing.hpp"
 
 namespace sluice::messaging {
 namespace {
