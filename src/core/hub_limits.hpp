@@ -163,6 +163,16 @@ inline constexpr std::size_t kMaxRoutes = 64;
 inline constexpr Bytes kMaxSettingsFile = 1_MiB;
 inline constexpr std::size_t kSettingsProblems = 8;
 
+/// The secret of those who administrate: 16 characters are 80 random bits even in base 32.
+inline constexpr Bytes kMinAdminToken = 16_B;
+/// A change of settings: ten times one that names every key.
+inline constexpr Bytes kMaxAdminBody = 64_KiB;
+/// Clients in one list, unless told otherwise and at the most: 600 bytes each.
+inline constexpr std::size_t kClientsListed = 1'000;
+inline constexpr std::size_t kMaxClientsListed = 10'000;
+/// What our own client takes of an answer: the longest list, and twice as much.
+inline constexpr Bytes kMaxAdminAnswer = 16_MiB;
+
 // --- sockets --------------------------------------------------------------------------------------------
 
 /// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
