@@ -2,12 +2,26 @@
 
 #include <utility>
 
+#include "api/admin_token.hpp"
+#include "api/hub_pages.hpp"
 #include "core/limits.hpp"
 #include "runtime/task_scope.hpp"
 
 namespace sluice::api {
 
 namespace asio = boost::asio;
+
+namespace {
+
+/// Of that file; none without one.
+Result<std::optional<AdminToken>> admin_token(const std::filesystem::path& file) {
+  if (file.empty()) return std::nullopt;
+  const auto text = read_admin_token(file);
+  if (!text) return fail(text.error());
+  return AdminToken{*text};
+}
+
+}  // namespace
 
 class HubServer::Impl {
  public:
@@ -22,20 +36,20 @@ class HubServer::Impl {
 
   Result<HubAddresses> start();
   asio::awaitable<Status> stop();
-  Status reload(hub::config::Settings settings) {
-    return gateway_ ? gateway_->reload(std::move(settings)) : Status{};
-  }
+  Status reload(hub::config::Settings settings);
   [[nodiscard]] std::size_t connections() const { return server_ ? server_->connections() : 0; }
   [[nodiscard]] std::size_t mailboxes() const { return service_.mailboxes().size(); }
 
  private:
   Status create_server();
   Status create_gateway();
+  Status create_pages();
 
   HubOptions options_;
   hub::MailboxService service_;
   std::unique_ptr<hub::service::Gateway> gateway_;
   std::unique_ptr<websocket::Server> server_;
+  std::unique_ptr<HubPages> pages_;
   runtime::TaskScope tasks_;
 };
 
@@ -53,7 +67,6 @@ Status HubServer::Impl::create_server() {
   auto server = websocket::Server::create(tasks_.executor(), std::move(options));
   if (!server) return fail(server.error());
   server_ = std::move(*server);
-  server_->on_get("/healthz", [this](const transport::HttpRequest&) { return service_.health(); });
   server_->on_link("/v1/mailbox",
                    {.kind = websocket::MessageKind::text,
                     .max_message_size = limits::kMaxMailboxMessage,
@@ -68,6 +81,7 @@ Result<HubAddresses> HubServer::Impl::start() {
   if (options_.messaging) {
     if (auto created = create_gateway(); !created) return fail(created.error());
   }
+  if (auto created = create_pages(); !created) return fail(created.error());
   tasks_.spawn(service_.run());
   HubAddresses addresses{.urls = {}, .fingerprint = server_->fingerprint()};
   for (const std::string& text : options_.listen) {
@@ -96,6 +110,33 @@ Status HubServer::Impl::create_gateway() {
        .missed_pings = gateway_->settings().heartbeat.misses,
        .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
       std::move(shards));
+  return {};
+}
+
+Status HubServer::Impl::create_pages() {
+  auto token = admin_token(options_.admin_token_file);
+  if (!token) return fail(std::move(token.error()));
+  const auto apply = [this](hub::config::Settings settings) {
+    auto applied = reload(std::move(settings));
+    if (applied) options_.on_changed(gateway_->settings());
+    return applied;
+  };
+  pages_ = std::make_unique<HubPages>(HubPages::Surroundings{.server = *server_,
+                                                             .mailboxes = service_,
+                                                             .gateway = gateway_.get(),
+                                                             .version = options_.version,
+                                                             .apply = apply});
+  pages_->set_admin_token(std::move(*token));
+  return {};
+}
+
+Status HubServer::Impl::reload(hub::config::Settings settings) {
+  auto token = admin_token(settings.admin.token_file);
+  if (!token) return fail(std::move(token.error()));
+  if (gateway_) {
+    if (auto taken = gateway_->reload(std::move(settings)); !taken) return taken;
+  }
+  pages_->set_admin_token(std::move(*token));
   return {};
 }
 

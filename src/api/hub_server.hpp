@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,10 @@ struct HubOptions {
   hub::MailboxLimits mailboxes{};
   /// With it clients exchange messages at `/v1/hub`.
   std::optional<hub::service::GatewayOptions> messaging{};
+  /// With it the hub is administrated under `/v1/admin` by whoever has this file's token; empty: by nobody.
+  std::filesystem::path admin_token_file{};
+  /// Called when administration has changed settings that the hub does not see to by itself: its log's.
+  std::function<void(const hub::config::Settings&)> on_changed = [](const hub::config::Settings&) {};
 };
 
 /// Where a started hub can be reached.
@@ -36,7 +41,7 @@ struct HubAddresses {
   std::optional<websocket::Fingerprint> fingerprint;  ///< With TLS.
 };
 
-/// A whole hub: mailboxes at `/v1/mailbox`, messaging at `/v1/hub`, its state at `/healthz`.
+/// A whole hub: mailboxes at `/v1/mailbox`, messaging at `/v1/hub`, and its pages (hub_pages.hpp).
 ///
 /// One shard, beside those of its messaging. Its owner starts it once, and stops it before destroying it.
 class HubServer {
@@ -48,7 +53,8 @@ class HubServer {
 
   /// Errors: those of the listening (`address_in_use`, `permission_denied`, `invalid_argument`), of the
   /// certificate
-  /// (`not_found`, `malformed`, `io`), and `invalid_argument` for both kinds of certificate at once. After an
+  /// (`not_found`, `malformed`, `io`), those of `read_admin_token`, and `invalid_argument` for both kinds of
+  /// certificate at once. After an
   /// error it is to be stopped all the same.
   [[nodiscard]] Result<HubAddresses> start();
 
@@ -56,7 +62,8 @@ class HubServer {
   /// `limits::kLinkCloseTimeout`, and ends all that runs. Error: the books of its messages do not balance.
   boost::asio::awaitable<Status> stop();
 
-  /// New settings for what can change while it runs. Error: as `Gateway::reload`; nothing has changed then.
+  /// New settings for what can change while it runs, the admin token included. Error: as `Gateway::reload`
+  /// and `read_admin_token`; nothing has changed then.
   [[nodiscard]] Status reload(hub::config::Settings settings);
 
   [[nodiscard]] std::size_t connections() const;

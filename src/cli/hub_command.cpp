@@ -27,7 +27,7 @@ class HubJob final : public api::Job {
          const hub::config::Settings& settings, Reporter& reporter)
       : arguments_(arguments),
         settings_(settings),
-        server_(executor, hub_options(arguments, settings)),
+        server_(executor, options()),
         stopped_(executor),
         reporter_(reporter) {}
 
@@ -47,6 +47,14 @@ class HubJob final : public api::Job {
   [[nodiscard]] std::optional<api::TunnelStatus> status() const override { return std::nullopt; }
 
  private:
+  api::HubOptions options() {
+    api::HubOptions options = hub_options(arguments_, settings_);
+    options.on_changed = [this](const hub::config::Settings& settings) { use_log(settings); };
+    return options;
+  }
+  void use_log(const hub::config::Settings& settings) const {
+    if (!arguments_.names_log) observe::configure_log(settings.log);
+  }
   void announce(const api::HubAddresses& addresses) {
     boost::json::object fields{{"service", "hub"}, {"url", addresses.urls.front()}};
     fields["urls"] = boost::json::array(addresses.urls.begin(), addresses.urls.end());
@@ -78,7 +86,7 @@ bool HubJob::reload() {
   const std::vector<std::string> waiting = hub::config::needs_restart(settings_, *fresh);
   auto applied = hub::config::reloaded(settings_, std::move(*fresh));
   if (auto taken = server_.reload(applied); !taken) return refuse(taken.error());
-  if (!arguments_.names_log) observe::configure_log(applied.log);
+  use_log(applied);
   settings_ = std::move(applied);
   std::string rest;
   if (!waiting.empty()) rest = fmt::format("these wait for a restart: {}", fmt::join(waiting, ", "));
