@@ -57,7 +57,6 @@ void Outbox::enqueue(OutboxItem item, Times times, std::size_t begun) {
   entry.begun = begun - entry.item.frames->begin_of(entry.frame);
   const Bytes size{entry.bytes()};
   waiting_ += entry.messages();
-  if (entry.item.counted) waiting_counted_ += entry.messages();
   queue.push_back(std::move(entry));
   const auto place = std::prev(queue.end());
   if (!place->item.key.empty() && place->begun == 0) {
@@ -121,7 +120,6 @@ Outbox::Sent Outbox::advance(std::size_t bytes, TimePoint now) {
   bytes_ -= Bytes{bytes};
   mark_.drain(Bytes{bytes}, now);
   waiting_ -= sent.messages;
-  waiting_counted_ -= sent.counted;
   stats_.sent += sent.messages;
   if (entry->frame == entry->end) erase(queue, entry);
   return sent;
@@ -185,7 +183,6 @@ void Outbox::take_off(Queue& queue, Queue::iterator entry, std::size_t from, Tim
   bytes_ -= size;
   mark_.drain(size, now);
   waiting_ -= messages;
-  if (entry->item.counted) waiting_counted_ -= messages;
   if (from > entry->frame) {
     entry->end = from;
     return;

@@ -118,7 +118,6 @@ class Outbox {
   [[nodiscard]] std::vector<Drop> take_drops();
 
   [[nodiscard]] std::uint64_t waiting() const { return waiting_; }  ///< Messages, those begun included.
-  [[nodiscard]] std::uint64_t waiting_counted() const { return waiting_counted_; }
   [[nodiscard]] const OutboxStats& stats() const { return stats_; }
   [[nodiscard]] WatermarkStats mark(TimePoint now) const { return mark_.stats(now); }
   void set_limits(OutboxLimits limits, TimePoint now);
@@ -158,7 +157,6 @@ class Outbox {
   Queue normal_;
   Bytes bytes_;
   std::uint64_t waiting_ = 0;
-  std::uint64_t waiting_counted_ = 0;
   std::unordered_map<std::string, Queue::iterator> keyed_;  ///< By source and key.
   std::vector<Drop> drops_;
   OutboxStats stats_;

@@ -52,7 +52,6 @@ class Homes final : private HomePort {
   void handle(mail::Attach mail, Moment now);
   void handle(mail::Detach mail, Moment now) { users_.detach(std::move(mail), now); }
   void handle(mail::Ask mail) { users_.ask(std::move(mail)); }
-  void handle(const mail::KickUser& mail) { users_.kick(mail); }
 
   void on_stored(std::uint64_t ticket, const Status& outcome);
   /// Sends what is due.

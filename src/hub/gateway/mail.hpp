@@ -82,10 +82,6 @@ struct Ask {
   std::string user;  ///< Who asks.
   wire::hub::Request request;
 };
-struct KickUser {
-  std::string user;
-  wire::hub::Kick kick;
-};
 
 // --- to a connection ---
 
@@ -150,8 +146,8 @@ struct Presence {
 namespace sluice::hub {
 
 using Mail = std::variant<mail::Publish, mail::Subscribe, mail::Unsubscribe, mail::Read, mail::Processed,
-                          mail::Abandon, mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::KickUser,
-                          mail::Answer, mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest,
-                          mail::ReplyFrom, mail::CutConnection, mail::HandOut, mail::Presence>;
+                          mail::Abandon, mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::Answer,
+                          mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest, mail::ReplyFrom,
+                          mail::CutConnection, mail::HandOut, mail::Presence>;
 
 }  // namespace sluice::hub

@@ -69,9 +69,6 @@ class Topics {
   template <typename Touched>
   bool work(std::size_t slice, TimePoint now, Touched&& touched);
 
-  [[nodiscard]] std::size_t size() const { return topics_.size(); }
-  [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
-
   template <typename Visit>
   void each_subscriber(const wire::hub::Conversation& conversation, Visit&& visit);
 

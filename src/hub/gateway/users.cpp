@@ -77,12 +77,4 @@ void Users::ask(mail::Ask mail) {
                                                          .timeout_ms = mail.request.timeout_ms}});
 }
 
-void Users::kick(const mail::KickUser& mail) {
-  const auto user = users_.find(mail.user);
-  if (user == users_.end()) return;
-  for (const ConnectionRef& connection : user->second) {
-    port_.post(connection.shard, mail::CutConnection{.to = connection, .kick = mail.kick});
-  }
-}
-
 }  // namespace sluice::hub

@@ -35,7 +35,6 @@ class Users {
   void detach(mail::Detach mail, Moment now);
   /// Passes a request on to the connection that came last, or refuses it.
   void ask(mail::Ask mail);
-  void kick(const mail::KickUser& mail);
   void set_limits(Limits limits) { limits_ = limits; }
 
   [[nodiscard]] std::size_t online() const { return users_.size(); }
