@@ -26,33 +26,38 @@ bool Progress::take(Position position, Source source) {
     return true;
   }
   if (!known_ || position > top_) {
-    const std::uint64_t next = top_.offset + 1;
+    const bool fresh = position.epoch != told_epoch_ || !told_.contains(position.offset);
     // The log tells what it has not, and is silent only of what has expired.
-    if (known_ && source == Source::live && position.offset > next) {
-      if (holes_.empty()) before_hole_ = top_;
-      const Range skipped{.first = next, .last = position.offset - 1};
-      (void)holes_.add(skipped);
-      if (const auto told = told_.front(); told && told->first <= skipped.last) {
-        for (auto range = told_.front(); range && range->first <= skipped.last; range = told_.front()) {
-          holes_.remove(*range);
-          told_.remove({.first = range->first, .last = std::min(range->last, position.offset)});
-        }
-      }
-    }
+    if (known_ && source == Source::live && position.offset > top_.offset + 1)
+      note_skipped({.first = top_.offset + 1, .last = position.offset - 1});
     known_ = true;
     move_to(position);
-    return true;
+    return fresh;
   }
   if (!holes_.contains(position.offset) || position <= before_hole_) return false;
   holes_.remove({.first = position.offset, .last = position.offset});
   return true;
 }
 
+/// What was told of them is no hole.
+void Progress::note_skipped(Range skipped) {
+  if (holes_.empty()) before_hole_ = top_;
+  (void)holes_.add(skipped);
+  for (auto told = told_.front(); told && told->first <= skipped.last; told = told_.front()) {
+    const Range part{.first = told->first, .last = std::min(told->last, skipped.last)};
+    holes_.remove(part);
+    told_.remove(part);
+  }
+}
+
 void Progress::tell(const wire::hub::Gap& gap) {
   const Range range{.first = gap.first, .last = gap.last};
   if (gap.last < gap.first || gap.count != gap.last - gap.first + 1) return;
   holes_.remove(range);
-  if (!known_ || gap.last <= top_.offset) return;
+  if (gap.epoch != told_epoch_) told_.clear();  // an offset of another epoch is another message
+  told_epoch_ = gap.epoch;
+  if (!known_) return (void)told_.add(range);
+  if (gap.last <= top_.offset) return;
   const std::uint64_t first = std::max(gap.first, top_.offset + 1);
   if (first == top_.offset + 1)
     return move_to({.epoch = std::max(gap.epoch, top_.epoch), .offset = gap.last});
@@ -77,7 +82,7 @@ void Progress::move_to(Position position) {
 
 void Progress::absorb() {
   if (const auto next = told_.front(); next && next->first == top_.offset + 1) {
-    top_.offset = next->last;
+    top_ = {.epoch = std::max(top_.epoch, told_epoch_), .offset = next->last};
     told_.remove(*next);
   }
 }

@@ -38,6 +38,7 @@ class Progress {
   [[nodiscard]] std::optional<wire::hub::Position> done() const;
 
  private:
+  void note_skipped(Range skipped);
   void move_to(wire::hub::Position position);
   void absorb();
 
@@ -46,6 +47,7 @@ class Progress {
   wire::hub::Position before_hole_{};  ///< With holes: the last position before the first of them.
   Ranges holes_;                       ///< Below `top_`: neither given nor told.
   Ranges told_;                        ///< Above `top_`: told already.
+  std::uint64_t told_epoch_ = 0;
   Ranges wanted_;
 };
 

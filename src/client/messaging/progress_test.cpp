@@ -67,6 +67,20 @@ TEST(Progress, TakesAGapThatComesAheadOfWhatWaitsBeforeIt) {
   EXPECT_EQ(progress.done(), at(7));
 }
 
+TEST(Progress, DoesNotGiveWhatItWasToldIsMissing) {
+  Progress progress;
+  progress.tell(gap(1, 2));  // the first thing that it hears of at all
+  progress.tell(gap(5, 7));
+  EXPECT_FALSE(progress.take(at(2), Source::log));
+  EXPECT_TRUE(progress.take(at(3), Source::live));
+  EXPECT_FALSE(progress.take(at(6), Source::live));
+  EXPECT_EQ(progress.done(), at(3)) << "4 is open";
+  EXPECT_TRUE(progress.take(at(4), Source::log));
+  EXPECT_EQ(progress.done(), at(7));
+  progress.tell(gap(10, 10));
+  EXPECT_TRUE(progress.take(at(10, 2), Source::live)) << "of another epoch";
+}
+
 TEST(Progress, TakesAGapThatComesBehindWhatFollowed) {
   Progress progress;
   progress.begin_at(at(0));

@@ -120,6 +120,7 @@ TEST(Session, AcknowledgesWhatItsOwnerIsDoneWith) {
   Session session{every};
   welcome(session);
   (void)event<Connected>(session);
+  session.processed(kStart);
   for (std::uint64_t offset = 1; offset <= 3; ++offset)
     session.heard(delivery(group("g"), offset), 300_B, kStart);
   EXPECT_TRUE(sent<Ack>(session).empty()) << "nobody has taken them";
@@ -491,6 +492,11 @@ TEST(SessionSimulation, IsToldOfEverythingThatTheHubDrops) {
     for (int i = 0; i < 1'000; ++i) run.step(true);
     run.settle();
     check_books(run);
+    for (const auto& [of, positions] : run.given) {
+      for (const Position& position : positions)
+        EXPECT_FALSE(run.told[of].contains(position.offset))
+            << "told as missing, and given: " << position.offset;
+    }
   }
 }
 
