@@ -108,6 +108,9 @@ inline constexpr Bytes kStoreQueueBytes = 16_MiB;
 /// waits for the last (`./dev bench store`).
 inline constexpr std::size_t kCommitMessages = 1'000;
 inline constexpr Bytes kCommitBytes = 1_MiB;
+/// How long messages wait for each other where no disk sets the pace: a commit costs as much as ten messages
+/// in it, and until then they are read from where they wait.
+inline constexpr auto kMemoryGather = 10ms;
 /// What a row is taken to need beside its texts: its numbers, its entries in two indexes, the cells' headers.
 inline constexpr Bytes kRowOverhead = 96_B;
 /// Rows that a commit may remove, beside two for each that it adds: 5 ms.

@@ -196,7 +196,8 @@ Status Gateway::Impl::open_store() {
             if (!ended_) common_->loops[shard]->stored(std::move(done));
           },
       .retention = [this](const wire::hub::Conversation& of) { return retention_.of(of); },
-      .bound = wanted.bound};
+      .bound = wanted.bound,
+      .gather = is_in_memory(wanted.folder) ? Duration{limits::kMemoryGather} : Duration::zero()};
   auto opened = store::Store::open(std::move(options));
   if (!opened) return fail(std::move(opened.error()));
   store_ = std::move(*opened);

@@ -24,6 +24,10 @@ class AppendQueue {
   void settled(const std::vector<Append>& taken);
 
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
+  /// There is as much as one commit takes, what has been taken and is not settled included.
+  [[nodiscard]] bool fills_commit() const {
+    return messages_ >= limits::kCommitMessages || bytes_ >= limits::kCommitBytes;
+  }
   /// Messages without an outcome.
   [[nodiscard]] std::size_t unsettled() const { return messages_; }
 

@@ -11,6 +11,7 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hub_limits.hpp"
+#include "core/time.hpp"
 #include "crypto/secret.hpp"
 #include "hub/store/message.hpp"
 #include "hub/store/reader.hpp"
@@ -44,6 +45,9 @@ struct StoreOptions {
   /// How many conversations without a message are remembered; with a small `bound` it is one for each KiB.
   std::size_t conversations = limits::kStoredConversations;
   QueueLimits queue{.messages = limits::kStoreQueue, .bytes = limits::kStoreQueueBytes};
+  /// How long an append waits for others to share its commit, unless they fill it. A disk makes them wait by
+  /// itself.
+  Duration gather{};
 };
 
 /// The hub's messages on a disk (SQLite): inboxes, logs of groups, the log of all. docs/store.md tells what

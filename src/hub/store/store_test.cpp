@@ -118,6 +118,34 @@ TEST_F(StoreTest, GivesBackWhatWasStoredWithAllItsFields) {
   expect_books();
 }
 
+TEST_F(StoreTest, AppendsWaitForEachOtherWhereTheyMay) {
+  StoreOptions with = options();
+  with.gather = std::chrono::hours{1};
+  open(std::move(with));
+  for (std::uint64_t offset = 1; offset <= 3; ++offset) begin(message(group("g"), at(offset)));
+  store.reset();
+  EXPECT_EQ(outcomes.order(0), (std::vector<std::uint64_t>{1, 2, 3}));
+  EXPECT_EQ(outcomes.calls(), 1U) << "they shared the commit of the end";
+}
+
+TEST_F(StoreTest, AppendsThatFillACommitWaitForNoMore) {
+  StoreOptions with = options();
+  with.gather = std::chrono::hours{1};
+  open(std::move(with));
+  put_all(group("g"), 1, limits::kCommitMessages);
+  EXPECT_EQ(outcomes.calls(), 1U);
+  begin(message(group("g"), at(limits::kCommitMessages + 1)));
+  EXPECT_EQ(outcomes.count(), limits::kCommitMessages) << "this one waits again";
+}
+
+TEST_F(StoreTest, AnAppendWaitsForOthersNoLongerThanItMay) {
+  StoreOptions with = options();
+  with.gather = std::chrono::milliseconds{1};
+  open(std::move(with));
+  EXPECT_TRUE(put(message(group("g"), at(1))));
+  EXPECT_TRUE(put(message(group("g"), at(2))));
+}
+
 TEST_F(StoreTest, KeepsEmptyTextsAndContents) {
   open();
   const wire::hub::Delivery sent{.from = "a", .to = {}, .id = "", .position = at(1), .sent_at = 1'000'000};

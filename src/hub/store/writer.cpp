@@ -76,7 +76,8 @@ Status Store::Writer::append(Append append) {
     return fail(Errc::busy, "Too many messages wait to be stored.");
   }
   ++books_.appended;
-  if (was_empty) changed_.notify_one();
+  if (was_empty && options_.gather > Duration::zero()) appended_at_ = Clock::now();
+  if (was_empty || queue_.fills_commit()) changed_.notify_one();
   return {};
 }
 
@@ -145,7 +146,8 @@ bool Store::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
 std::optional<TimePoint> Store::Writer::next_turn() const {
   TimePoint turn = sweep_at_;
   if (acknowledged_at_) turn = std::min(turn, *acknowledged_at_ + limits::kAcknowledgementDelay);
-  if (more_ || !queue_.empty()) turn = TimePoint{};
+  if (more_ || queue_.fills_commit()) turn = TimePoint{};
+  if (!queue_.empty()) turn = std::min(turn, appended_at_ + options_.gather);
   return health_.failing ? std::max(turn, retry_at_) : turn;
 }
 

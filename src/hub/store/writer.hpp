@@ -67,6 +67,7 @@ class Store::Writer {
   Duration pause_{};                            ///< After the failure that was last.
   TimePoint retry_at_{};                        ///< While it fails: nothing is tried before.
   std::optional<TimePoint> acknowledged_at_{};  ///< The oldest mark that waits.
+  TimePoint appended_at_{};                     ///< The oldest append that waits, when one does.
   TimePoint sweep_at_{};
   bool more_ = false;  ///< The last slice left something over.
   bool committing_ = false;
