@@ -50,7 +50,7 @@ bool is_slow(const LoadOptions& options, std::size_t index) {
 
 websocket::SocketConnectOptions connect_options(const LoadOptions& options, const LoadClient& client) {
   const bool json = options.encoding == Encoding::json;
-  websocket::SocketConnectOptions how{.path = "/v1/hub"};
+  websocket::SocketConnectOptions how{.path = client.resumes() ? "/v1/hub?resume" : "/v1/hub"};
   how.subprotocols.push_back(
       {.name = std::string{json ? wire::hub::kJsonSubprotocol : wire::hub::kProtoSubprotocol},
        .messages = json ? Accepts::text : Accepts::binary});

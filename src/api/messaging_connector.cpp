@@ -12,12 +12,14 @@ namespace asio = boost::asio;
 using Accepts = websocket::FrameReaderOptions::Accepts;
 
 asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::SocketClient> client,
-                                                  HubAddress hub, wire::hub::Encoding encoding) {
+                                                  HubAddress hub, wire::hub::Encoding encoding,
+                                                  messaging::Visit visit) {
   const bool json = encoding == wire::hub::Encoding::json;
   websocket::Subprotocol spoken{
       .name = std::string{json ? wire::hub::kJsonSubprotocol : wire::hub::kProtoSubprotocol},
       .messages = json ? Accepts::text : Accepts::binary};
-  websocket::SocketConnectOptions options{.path = "/v1/hub"};
+  websocket::SocketConnectOptions options{.path = visit == messaging::Visit::resume ? "/v1/hub?resume"
+                                                                                    : "/v1/hub"};
   options.subprotocols.push_back(std::move(spoken));
   if (!hub.fingerprint.empty()) options.pin = hub.fingerprint;
   auto attempt = co_await client->connect(hub.url, std::move(options));
@@ -32,9 +34,8 @@ asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::Soc
 }  // namespace
 
 messaging::Connector messaging_connector(HubAddress hub, wire::hub::Encoding encoding) {
-  return [client = std::make_shared<websocket::SocketClient>(), hub = std::move(hub), encoding] {
-    return connect(client, hub, encoding);
-  };
+  return [client = std::make_shared<websocket::SocketClient>(), hub = std::move(hub),
+          encoding](messaging::Visit visit) { return connect(client, hub, encoding, visit); };
 }
 
 }  // namespace sluice::api

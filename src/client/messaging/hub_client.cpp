@@ -53,7 +53,7 @@ asio::awaitable<void> HubClient::run() {
       co_await turn_.wait_until(*at);
       continue;
     }
-    auto attempt = co_await connector_();
+    auto attempt = co_await connector_(session_.session_token().empty() ? Visit::first : Visit::resume);
     if (!attempt.made) {
       std::optional<Duration> wish;
       if (attempt.refusal && attempt.refusal->retry_after) wish = *attempt.refusal->retry_after;

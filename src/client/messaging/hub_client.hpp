@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,8 +20,12 @@
 
 namespace sluice::messaging {
 
+/// Whether a connection is to go on with a session: a busy hub lets such in first, when it is told in the
+/// request (`?resume`).
+enum class Visit : std::uint8_t { first, resume };
+
 /// Opens one connection to the hub's `/v1/hub` each time that it is called; bounded in time by itself.
-using Connector = std::function<boost::asio::awaitable<transport::SocketAttempt>()>;
+using Connector = std::function<boost::asio::awaitable<transport::SocketAttempt>(Visit)>;
 
 /// A client of the hub: a `Session` with its connections, which it opens anew as often as it must.
 ///

@@ -92,7 +92,10 @@ struct FakeHub {
   explicit FakeHub(asio::any_io_executor executor_to_use) : executor(std::move(executor_to_use)) {}
 
   [[nodiscard]] Connector connector() {
-    return [this]() -> asio::awaitable<transport::SocketAttempt> { return connect(); };
+    return [this](Visit visit) -> asio::awaitable<transport::SocketAttempt> {
+      visits.push_back(visit);
+      return connect();
+    };
   }
   asio::awaitable<transport::SocketAttempt> connect() {
     ++attempts;
@@ -131,6 +134,7 @@ struct FakeHub {
   asio::any_io_executor executor;
   Encoding encoding = Encoding::proto;
   std::vector<std::shared_ptr<Wire>> wires;
+  std::vector<Visit> visits;
   int refusals = 0;
   int attempts = 0;
 };
@@ -237,6 +241,8 @@ TEST(HubClient, ConnectsAgainAndRepeatsWhatWasNotAnswered) {
   EXPECT_TRUE(fixture.run_until([&] { return fixture.hub.wires.size() == 2; }));
   fixture.hub.welcome();
   EXPECT_EQ(fixture.hub.wire().all<Hello>().at(0).resume->session_token, "secret");
+  EXPECT_EQ(fixture.hub.visits,
+            (std::vector<Visit>{Visit::first, Visit::first, Visit::first, Visit::resume}));
   ASSERT_EQ(fixture.hub.wire().all<Publish>().size(), 1U);
   EXPECT_EQ(fixture.hub.wire().all<Publish>()[0].id, id);
   fixture.hub.say(Ack{.seq = 1});
