@@ -52,6 +52,8 @@ ExitCode run(std::span<const std::string> arguments) {
   add_publish_command(app, chosen);
   add_subscribe_command(app, chosen);
   add_load_command(app, chosen);
+  add_clients_command(app, chosen);
+  add_kick_command(app, chosen);
   add_keygen_command(app, chosen);
   add_demo_command(app, chosen);
   add_version_command(app, chosen);

@@ -26,6 +26,8 @@ void add_forward_command(CLI::App& app, Action& chosen);
 void add_publish_command(CLI::App& app, Action& chosen);
 void add_subscribe_command(CLI::App& app, Action& chosen);
 void add_load_command(CLI::App& app, Action& chosen);
+void add_clients_command(CLI::App& app, Action& chosen);
+void add_kick_command(CLI::App& app, Action& chosen);
 void add_keygen_command(CLI::App& app, Action& chosen);
 void add_version_command(CLI::App& app, Action& chosen);
 void add_demo_command(CLI::App& app, Action& chosen);
