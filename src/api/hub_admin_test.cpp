@@ -97,7 +97,7 @@ class User {
  public:
   User(const Fixture& fixture, std::string name)
       : client_(fixture.executor,
-                [client = std::make_shared<websocket::SocketClient>(), url = fixture.url] {
+                [client = std::make_shared<websocket::SocketClient>(), url = fixture.url](messaging::Visit) {
                   return dial(client, url);
                 },
                 {.user = std::move(name)}),
