@@ -90,6 +90,7 @@ struct Connection {
   wire::hub::Hello hello{};
   auth::Identity identity{};
   std::string session{};
+  std::optional<wire::hub::Welcome> welcome{};  ///< While it is attaching.
   std::shared_ptr<UserShare> share{};
   std::optional<Receiver> receiver{};
   std::optional<flow::TokenBucket> messages{};

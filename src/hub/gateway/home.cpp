@@ -18,6 +18,16 @@ std::size_t weight(const Delivery& delivery) {
   return delivery.content.bytes.size() + delivery.from.size() + delivery.id.size() + delivery.key.size();
 }
 
+/// When a message is worthless: what its sender asks for, within what the route allows. 0: never.
+wire::hub::UnixMs expiry_of(const wire::hub::Publish& publish, const Route& route, Moment now) {
+  std::int64_t ttl_ms = publish.ttl_ms;
+  if (route.ttl) {
+    const auto most = std::chrono::ceil<std::chrono::milliseconds>(*route.ttl).count();
+    ttl_ms = ttl_ms == 0 ? most : std::min<std::int64_t>(ttl_ms, most);
+  }
+  return ttl_ms == 0 ? 0 : now.wall + ttl_ms;
+}
+
 }  // namespace
 
 Home::Home(wire::hub::Conversation conversation, Position head, Surroundings surroundings,
@@ -53,7 +63,7 @@ void Home::publish(Incoming incoming, Moment now) {
                                  .content = publish.content,
                                  .key = publish.key,
                                  .critical = around_.route->urgency == flow::Urgency::critical},
-                    .expires_at = publish.ttl_ms == 0 ? 0 : now.wall + publish.ttl_ms});
+                    .expires_at = expiry_of(publish, *around_.route, now)});
   if (around_.route->stored) {
     if (const auto reason = store(incoming, message)) {
       return refuse(incoming, *reason, "The hub cannot store it now.", limits::kRetryAfterFull);

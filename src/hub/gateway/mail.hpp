@@ -79,7 +79,8 @@ struct Detach {
 };
 struct Ask {
   ConnectionRef from;
-  std::string user;  ///< Who asks.
+  std::string user;     ///< Who asks.
+  std::string promise;  ///< What the request is known by on its way.
   wire::hub::Request request;
 };
 

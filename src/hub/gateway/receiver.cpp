@@ -72,6 +72,7 @@ void Receiver::send(flow::OutboxItem item, TimePoint now) {
     blocked_ = true;
   }
   push(std::move(item), now, taken);
+  flush(now);  // as far as the window lets it: perhaps nothing is left that would be acknowledged
 }
 
 void Receiver::push(flow::OutboxItem item, TimePoint now, std::size_t begun) {

@@ -149,6 +149,7 @@ class Shard {
   // connections: shard_sessions.cpp
   void hello(Connection& connection, wire::hub::Hello hello, Moment now);
   void attached(mail::Attached mail, Moment now);
+  void welcome(Connection& connection, Moment now);
   void refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now);
   enum class How : std::uint8_t { told, cut, silent };
   void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);

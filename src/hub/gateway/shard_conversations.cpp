@@ -122,6 +122,7 @@ void Shard::subscribed(mail::Subscribed mail, Moment now) {
         now);
   }
   unsettled_.insert(connection->ref.id);
+  if (connection->state == Connection::State::attaching) welcome(*connection, now);
 }
 
 /// It has got everything up to there; batches bring the rest.

@@ -13,6 +13,10 @@ namespace {
 using wire::hub::Conversation;
 using wire::hub::Reason;
 
+bool has_expired(const auth::Identity& identity, Moment now) {
+  return identity.expires_at != 0 && now.wall >= identity.expires_at;
+}
+
 /// What a request is known by on its way: whose it is, and which of theirs.
 std::string promise_id(ConnectionRef asker, std::uint64_t number) {
   return fmt::format("{}.{}.{}", asker.shard, asker.id, number);
@@ -90,9 +94,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
         now);
   };
   const auth::Identity& identity = connection.identity;
-  if (identity.expires_at != 0 && now.wall >= identity.expires_at) {
-    return no(Reason::token_expired, "Your token has expired: send a Refresh.");
-  }
+  if (has_expired(identity, now)) return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
   const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
   if (awaits_delivery && connection.awaited.size() >= limits::kAwaitedOfConnection) {
@@ -166,6 +168,8 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
     say(connection, wire::hub::Reply{.request = request.id, .reason = reason, .message = std::move(message)},
         now);
   };
+  if (has_expired(connection.identity, now))
+    return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!connection.identity.rights.may_ask(request.user))
     return no(Reason::forbidden, "You may not ask this user.");
   if (connection.promises.size() >= settings_.requests_per_connection) {
@@ -176,14 +180,15 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
   const Duration timeout = asked == Duration::zero() ? limits::kRequestTimeout
                                                      : std::min<Duration>(asked, limits::kMaxRequestTimeout);
   const std::uint64_t number = ++connection.last_promise;
-  connection.promises.emplace(
-      number, Promise{.id = std::move(request.id), .of = request.user, .deadline = now.at + timeout});
+  connection.promises.emplace(number,
+                              Promise{.id = request.id, .of = request.user, .deadline = now.at + timeout});
   slow_.insert(connection.ref.id);  // the sweep looks at its deadline
-  request.id = promise_id(connection.ref, number);
   request.timeout_ms = in_ms(timeout);
   const Conversation home{.kind = Conversation::Kind::user, .name = request.user};
-  post(home,
-       mail::Ask{.from = connection.ref, .user = connection.identity.user, .request = std::move(request)});
+  post(home, mail::Ask{.from = connection.ref,
+                       .user = connection.identity.user,
+                       .promise = promise_id(connection.ref, number),
+                       .request = std::move(request)});
 }
 
 void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {

@@ -77,44 +77,47 @@ void Shard::attached(mail::Attached mail, Moment now) {
   if (mail.refused) {
     return end(*connection, *mail.refused, How::told, "This user has too many connections.", now);
   }
-  connection->state = Connection::State::open;
-  const bool resumed = connection->hello.resume.has_value();
   const std::string& user = connection->identity.user;
-  say(*connection,
-      wire::hub::Welcome{.user = user,
-                         .session = connection->session,
-                         .session_token = around_.port.session_token(user, connection->session),
-                         .epoch = around_.epoch,
-                         .resumed = resumed,
-                         .limits = {.max_message = limits::kMaxEnvelope,
-                                    .window = settings_.receiver.window,
-                                    .max_groups = static_cast<std::uint32_t>(settings_.groups_per_connection),
-                                    .messages_per_second =
-                                        static_cast<std::uint32_t>(settings_.per_connection.messages.tokens),
-                                    .bytes_per_second = Bytes{settings_.per_connection.bytes.tokens}},
-                         .heartbeat_interval_ms = in_ms(settings_.heartbeat),
-                         .previous = std::move(mail.previous),
-                         .inbox = mail.inbox},
-      now);
-  const Conversation inbox{.kind = Conversation::Kind::user, .name = user};
+  connection->welcome = wire::hub::Welcome{
+      .user = user,
+      .session = connection->session,
+      .session_token = around_.port.session_token(user, connection->session),
+      .epoch = around_.epoch,
+      .resumed = connection->hello.resume.has_value(),
+      .limits = {.max_message = limits::kMaxEnvelope,
+                 .window = settings_.receiver.window,
+                 .max_groups = static_cast<std::uint32_t>(settings_.groups_per_connection),
+                 .messages_per_second = static_cast<std::uint32_t>(settings_.per_connection.messages.tokens),
+                 .bytes_per_second = Bytes{settings_.per_connection.bytes.tokens}},
+      .heartbeat_interval_ms = in_ms(settings_.heartbeat),
+      .previous = std::move(mail.previous),
+      .inbox = mail.inbox};
+  // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
+  subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
+}
+
+void Shard::welcome(Connection& connection, Moment now) {
+  connection.state = Connection::State::open;
+  say(connection, std::move(*connection.welcome), now);
+  connection.welcome.reset();
+  const std::optional<wire::hub::Resume> resume = std::exchange(connection.hello.resume, std::nullopt);
+  const Conversation inbox{.kind = Conversation::Kind::user, .name = connection.identity.user};
   std::optional<wire::hub::Position> inbox_after;
-  if (resumed) {
-    for (const wire::hub::PositionIn& place : connection->hello.resume->positions) {
+  if (resume) {
+    for (const wire::hub::PositionIn& place : resume->positions) {
       if (place.conversation == inbox) inbox_after = place.position;
     }
   }
-  subscribe(*connection, inbox, inbox_after, false);
-  subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
-  if (resumed) {
-    for (const wire::hub::PositionIn& place : connection->hello.resume->positions) {
+  subscribe(connection, inbox, inbox_after, false);
+  if (resume) {
+    for (const wire::hub::PositionIn& place : resume->positions) {
       if (place.conversation.kind == Conversation::Kind::group) {
-        join(*connection, {.group = place.conversation.name, .from = place.position}, now);
+        join(connection, {.group = place.conversation.name, .from = place.position}, now);
       }
     }
   }
-  around_.observer.on_welcomed(*connection);
-  connection->hello.resume.reset();
-  settle(*connection, now);
+  around_.observer.on_welcomed(connection);
+  settle(connection, now);
 }
 
 void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now) {
@@ -170,8 +173,10 @@ void Shard::settle(Connection& connection, Moment now) {
     return end(connection, *reason, How::cut, "It does not take, or not acknowledge, what it is sent.", now);
   }
   if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
-  // Who does not take our answers is not asked what else there is, and who waits for many answers waits.
-  const bool pause = !connection.receiver->writable() || connection.answered.open() >= limits::kUnanswered;
+  // Who does not take our answers is not asked what else there is, and who waits for many answers waits. But
+  // who is only behind with acknowledgements is read: there they come.
+  const bool stuck = connection.receiver->blocked() && !connection.receiver->writable();
+  const bool pause = stuck || connection.answered.open() >= limits::kUnanswered;
   if (pause == connection.reading_paused) return;
   connection.reading_paused = pause;
   pause ? connection.socket->pause_reading() : connection.socket->resume_reading();

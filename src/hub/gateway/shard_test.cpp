@@ -17,6 +17,7 @@ using ::testing::Pair;
 using ::testing::SizeIs;
 using testing::user;
 using testing::World;
+using wire::hub::Conversation;
 using wire::hub::Level;
 using wire::hub::Reason;
 
@@ -350,6 +351,69 @@ TEST_P(ShardTest, DropsNormalMessagesOfTheSlowAndTellsThem) {
   EXPECT_EQ(gaps[0].count + bob.texts().size(), 40U);
 }
 
+TEST_P(ShardTest, ReadsWhoIsOnlyBehindWithAcknowledgements) {
+  auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
+  join(bob, "ops");
+  const std::size_t enough = (limits::kDeliveryWindow + limits::kOutboxHigh * 2).count() / 4'000;
+  for (std::size_t i = 0; i < enough; ++i) world.publish(ann, group("ops"), std::string(4'000, 'x'));
+  settle({&ann, &bob});
+  EXPECT_TRUE(bob.wire->reading) << "its acknowledgements are what lets it have more";
+  for (int i = 0; i < 10; ++i) {
+    world.ack(bob);
+    settle({&bob});
+  }
+  std::uint64_t dropped = 0;
+  for (const auto& gap : bob.all<wire::hub::Gap>()) dropped += gap.count;
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(bob.texts().size() + dropped, enough);
+  EXPECT_THAT(world.ends(), IsEmpty());
+}
+
+TEST_P(ShardTest, DoesNotReadWhoTakesNoAnswers) {
+  auto ann = connect("ann"), bob = connect("bob");
+  world.give_room(bob, 0);
+  for (int i = 0; i < 20; ++i) world.publish(ann, user("bob"), std::string(4'000, 'x'));
+  settle({&ann});
+  EXPECT_FALSE(bob.wire->reading);
+  world.give_room(bob, SIZE_MAX);
+  settle({&bob});
+  EXPECT_TRUE(bob.wire->reading);
+}
+
+TEST_P(ShardTest, BringsWhatIsLargerThanTheWindow) {
+  auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
+  world.publish(ann, user("bob"), std::string(limits::kDeliveryWindow.count() + 1, 'x'));
+  settle({&ann, &bob});
+  EXPECT_THAT(bob.texts(), SizeIs(1)) << "nothing is there whose acknowledgement would let it go";
+  world.publish(ann, user("bob"), "y");
+  settle({&ann, &bob});
+  EXPECT_THAT(bob.texts(), SizeIs(1));
+  world.ack(bob);
+  settle({&bob});
+  EXPECT_THAT(bob.texts(), SizeIs(2));
+}
+
+TEST_P(ShardTest, WhoIsWelcomeListensToWhatIsForEveryone) {
+  const Conversation all{.kind = Conversation::Kind::all};
+  for (std::size_t home = 0; home < GetParam(); ++home) {  // on each of them: one is where that is at home
+    auto ann = world.connect("ann" + std::to_string(home), home);
+    world.settle();
+    auto bob = world.connect("bob", (home + 1) % GetParam());
+    while (bob.all<wire::hub::Welcome>().empty()) {  // by the way that takes longest for everything else
+      bool moved = false;
+      for (std::size_t queue = 0; queue < world.queues() && !moved; ++queue) moved = world.deliver_one(queue);
+      ASSERT_TRUE(moved);
+      world.read(bob);
+    }
+    world.publish(ann, all, "welcome");
+    settle({&ann, &bob});
+    EXPECT_THAT(bob.texts(), ElementsAre("welcome"));
+    world.hang_up(ann);
+    world.hang_up(bob);
+    world.settle();
+  }
+}
+
 TEST_P(ShardTest, RefusesWhatOneMayNot) {
   world.rights["eve"] = {.publish = {"eve.*"}, .join = {"eve.*"}};
   auto eve = connect("eve");
@@ -357,7 +421,11 @@ TEST_P(ShardTest, RefusesWhatOneMayNot) {
   world.publish(eve, user("ann"), "x");
   world.say(eve, wire::hub::Join{.group = "ops"});
   world.say(eve, wire::hub::Request{.seq = ++eve.seq, .id = "r", .user = "ann"});
+  world.publish(eve, group("eve.s"), "x");
+  world.say(eve, wire::hub::Join{.group = "eve.s"});
   settle({&eve});
+  EXPECT_THAT(eve.all<wire::hub::Receipt>(), SizeIs(2));
+  EXPECT_THAT(eve.all<wire::hub::Joined>(), SizeIs(1));
   EXPECT_EQ(eve.all<wire::hub::Receipt>().at(0).reason, Reason::forbidden);
   EXPECT_EQ(eve.all<wire::hub::Receipt>().at(1).reason, Reason::forbidden);
   EXPECT_EQ(eve.all<wire::hub::Refusal>().at(0).reason, Reason::forbidden);
@@ -371,6 +439,9 @@ TEST_P(ShardTest, ATokenThatExpiresMeanwhileIsToBeRefreshed) {
   world.publish(ann, group("ops"), "x");
   settle({&ann});
   EXPECT_EQ(ann.all<wire::hub::Receipt>().at(0).reason, Reason::token_expired);
+  world.say(ann, wire::hub::Request{.seq = ++ann.seq, .id = "q", .user = "ann"});
+  settle({&ann});
+  EXPECT_EQ(ann.all<wire::hub::Reply>().at(0).reason, Reason::token_expired);
   world.expiry["ann"] = world.now.wall + 100'000;
   world.say(ann, wire::hub::Refresh{.token = "ann"});
   world.publish(ann, group("ops"), "x");
@@ -404,6 +475,7 @@ TEST_P(ShardTest, AsksAndAnswers) {
   settle({&bob});
   const auto question = bob.all<wire::hub::Delivery>().at(0);
   EXPECT_EQ(question.content.bytes, "2+2");
+  EXPECT_EQ(question.id, "q") << "as it was asked";
   EXPECT_EQ(question.from, "ann");
   world.say(bob, wire::hub::Reply{.request = question.request, .content = {.bytes = "4"}});
   settle({&ann});

@@ -60,7 +60,7 @@ void Users::ask(mail::Ask mail) {
   if (user == users_.end()) {
     port_.post(mail.from.shard,
                mail::Answer{.to = mail.from,
-                            .what = wire::hub::Reply{.request = std::move(mail.request.id),
+                            .what = wire::hub::Reply{.request = std::move(mail.promise),
                                                      .reason = Reason::offline,
                                                      .message = "The user is not connected."}});
     return;
@@ -70,10 +70,10 @@ void Users::ask(mail::Ask mail) {
                                             .delivery = {.from = std::move(mail.user),
                                                          .to = {.kind = wire::hub::Conversation::Kind::user,
                                                                 .name = mail.request.user},
-                                                         .id = mail.request.id,
+                                                         .id = std::move(mail.request.id),
                                                          .content = std::move(mail.request.content),
                                                          .critical = true,
-                                                         .request = std::move(mail.request.id),
+                                                         .request = std::move(mail.promise),
                                                          .timeout_ms = mail.request.timeout_ms}});
 }
 
