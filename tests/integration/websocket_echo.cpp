@@ -83,7 +83,7 @@ class EchoServer {
                           {.name = "text.test", .messages = Accepts::text}};
     serve("/protocols", named, 0);
     websocket::SocketOptions busy = plain;
-    busy.busy = [] { return std::optional{std::chrono::seconds{7}}; };
+    busy.busy = [](const transport::HttpRequest&) { return std::optional{std::chrono::seconds{7}}; };
     serve("/busy", busy, 0);
     server_->on_get("/page",
                     [](const transport::HttpRequest&) { return transport::HttpResponse{.body = "{}"}; });
