@@ -77,6 +77,20 @@ struct Fixture {
     co_return co_await ask(method, std::move(path), std::move(body), std::move(token));
   }
 
+  /// What is known of a session that was told to go, once its user's home has heard of its end.
+  asio::awaitable<Answered> ended_session(std::string session) {
+    const std::string path = "/v1/admin/sessions/" + session;
+    asio::steady_timer timer{executor};
+    for (int tries = 0; tries < 200; ++tries) {
+      auto answered = co_await get(path);
+      if (answered.status == 200 && answered.body.as_object().contains("ended")) co_return answered;
+      timer.expires_after(std::chrono::milliseconds{10});
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    ADD_FAILURE() << "the end of " << session << " was never remembered";
+    co_return Answered{.body = json::object{{"user", ""}, {"ended", json::object{{"reason", ""}}}}};
+  }
+
   asio::any_io_executor executor;
   websocket::testing::TemporaryFolder folder;
   std::filesystem::path token_file = folder.path() / "token";
@@ -206,8 +220,7 @@ TEST(HubAdmin, ListsClientsAndKicksThem) {
     EXPECT_EQ(kicked.body.at("kicked").as_int64(), 1);
     const std::string told = co_await ann.over();
     EXPECT_THAT(told, HasSubstr("go away"));
-    path = "/v1/admin/sessions/" + welcome.session;
-    const auto session = co_await fixture.get(path);
+    const auto session = co_await fixture.ended_session(welcome.session);
     EXPECT_EQ(text(session.body, "user"), "ann/x");
     EXPECT_EQ(session.body.at_pointer("/ended/reason").as_string(), "kicked");
     EXPECT_FALSE(session.body.as_object().contains("client"));
