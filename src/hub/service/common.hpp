@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "hub/gateway/ledger.hpp"
@@ -17,6 +19,14 @@ class ShardLoop;
 
 /// What all shards of a running hub have together. Any thread.
 struct Common {
+  Common(const GatewaySettings& settings, SessionTokens session_tokens,
+         std::shared_ptr<const auth::Verifier> verifier, std::uint64_t store_epoch)
+      : ledger(settings),
+        shares(settings, ledger.process),
+        tokens(std::move(session_tokens)),
+        doorman(std::move(verifier)),
+        epoch(store_epoch) {}
+
   Ledger ledger;
   UserShares shares;
   SessionTokens tokens;

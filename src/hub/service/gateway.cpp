@@ -142,6 +142,7 @@ class Gateway::Impl {
 
   std::vector<Place> places() {
     std::vector<Place> places;
+    places.reserve(loops_.size());
     for (const auto& loop : loops_) {
       places.push_back(
           {.executor = loop->executor(),
@@ -211,13 +212,8 @@ Status Gateway::Impl::open() {
   auto secret = store_->secret("session tokens");
   if (!secret) return fail(std::move(secret.error()));
   const GatewaySettings& settings = options_.settings.gateway;
-  Ledger ledger{settings};
-  auto process = ledger.process;
-  common_.reset(new Common{.ledger = std::move(ledger),
-                           .shares = {settings, std::move(process)},
-                           .tokens = SessionTokens{std::move(*secret)},
-                           .doorman = Doorman{std::move(*verifier)},
-                           .epoch = store_->epoch()});
+  common_ = std::make_unique<Common>(settings, SessionTokens{std::move(*secret)}, std::move(*verifier),
+                                     store_->epoch());
   const bool durable = !is_in_memory(options_.settings.store.folder);
   for (std::size_t i = 0; i < options_.shards; ++i) {
     auto reader = store_->open_reader();
