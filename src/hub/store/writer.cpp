@@ -116,7 +116,8 @@ bool Store::Writer::at_rest() const {
 void Store::Writer::run() {
   std::unique_lock lock{mutex_};
   while (wait_for_work(lock)) {
-    Batch batch{.appends = queue_.take()};
+    Batch batch;
+    if (appends_due(Clock::now())) batch.appends = queue_.take();
     if (acknowledged_at_.has_value()) {
       acknowledged_at_.reset();
       batch.acknowledged = acknowledgements_.take();
@@ -149,6 +150,11 @@ std::optional<TimePoint> Store::Writer::next_turn() const {
   if (more_ || queue_.fills_commit()) turn = TimePoint{};
   if (!queue_.empty()) turn = std::min(turn, appended_at_ + options_.gather);
   return health_.failing ? std::max(turn, retry_at_) : turn;
+}
+
+/// A turn that comes for something else leaves appends to gather on.
+bool Store::Writer::appends_due(TimePoint now) const {
+  return stopping_ || queue_.fills_commit() || (!queue_.empty() && appended_at_ + options_.gather <= now);
 }
 
 Result<Applied> Store::Writer::carry_out(const Batch& batch, Health before) {

@@ -44,6 +44,7 @@ class Store::Writer {
   void run();
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::optional<TimePoint> next_turn() const;
+  [[nodiscard]] bool appends_due(TimePoint now) const;
   [[nodiscard]] Result<Applied> carry_out(const Batch& batch, Health before);
   void settle(Batch batch, Result<Applied> applied);
   void enter(const Batch& batch, const Applied& applied);
