@@ -227,6 +227,19 @@ std::vector<Drop> Outbox::take_drops() {
   return std::exchange(drops_, {});
 }
 
+std::vector<Drop> Outbox::take_drops_before_next() {
+  const Queue& queue = turn();
+  if (drops_.empty() || &queue != &normal_ || queue.empty() || queue.front().begun > 0) return {};
+  const Entry& next = queue.front();
+  const auto is_before = [&](const Drop& drop) {
+    return drop.source == next.item.source && drop.first < next.item.first + next.frame;
+  };
+  std::vector<Drop> taken;
+  std::ranges::copy_if(drops_, std::back_inserter(taken), is_before);
+  std::erase_if(drops_, is_before);
+  return taken;
+}
+
 void Outbox::set_limits(OutboxLimits limits, TimePoint now) {
   limits_ = limits;
   mark_ = Watermark{limits.marks};

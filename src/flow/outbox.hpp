@@ -116,6 +116,9 @@ class Outbox {
 
   [[nodiscard]] bool has_drops() const { return !drops_.empty(); }
   [[nodiscard]] std::vector<Drop> take_drops();
+  /// Those that are to be told before what `front` returns goes out, so that a receiver hears of a source in
+  /// the order of its offsets: holes before a normal message that has not been begun.
+  [[nodiscard]] std::vector<Drop> take_drops_before_next();
 
   [[nodiscard]] std::uint64_t waiting() const { return waiting_; }  ///< Messages, those begun included.
   [[nodiscard]] const OutboxStats& stats() const { return stats_; }

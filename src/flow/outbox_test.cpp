@@ -2,6 +2,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -185,6 +186,26 @@ TEST_F(OutboxTest, ShedsEveryNormalMessageThatWasNotBegun) {
   EXPECT_EQ(send(100), text("X"));
 }
 
+TEST_F(OutboxTest, TellsAHoleBeforeWhatComesBehindIt) {
+  push("abcde");
+  push("f", {.first = 5});
+  EXPECT_EQ(send(30), text("abc"));
+  push("gh", {.first = 6});
+  EXPECT_THAT(outbox.take_drops_before_next(), IsEmpty()) << "d and e go before it";
+  EXPECT_EQ(send(20), text("de"));
+  EXPECT_THAT(outbox.take_drops_before_next(), ElementsAre(Drop{kSource, 5, 5, 1, DropReason::newest}));
+  EXPECT_EQ(send(20), text("gh"));
+}
+
+TEST_F(OutboxTest, TellsNoHoleWithinAFrame) {
+  push("abcde", {.policy = DropPolicy::oldest});
+  EXPECT_EQ(send(5), "aaaaa");
+  push("f", {.policy = DropPolicy::oldest, .first = 5});
+  EXPECT_THAT(outbox.take_drops_before_next(), IsEmpty());
+  EXPECT_EQ(send(5), "aaaaa");
+  EXPECT_THAT(outbox.take_drops_before_next(), ElementsAre(Drop{kSource, 1, 4, 4, DropReason::oldest}));
+}
+
 TEST_F(OutboxTest, ForgetsASourceButForTheFrameThatWasBegun) {
   push("abc");
   push("X", {.urgency = Urgency::critical, .source = 9});
@@ -208,6 +229,18 @@ TEST_P(OutboxProperty, LosesAndReordersNothingSilently) {
   std::map<std::uint64_t, std::uint64_t> next;  // offset by source
   std::uint64_t pushed = 0, sent = 0, dropped = 0, overflowed = 0, critical = 0;
   std::map<std::uint64_t, std::uint64_t> last_sent;
+  std::map<std::uint64_t, std::set<std::uint64_t>> heard;  // offsets: sent, told, or overflowed
+  const auto hear = [&](std::uint64_t source, std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t offset = first; offset <= last; ++offset) heard[source].insert(offset);
+  };
+  const auto tell = [&](const std::vector<Drop>& drops) {
+    for (const Drop& drop : drops) {
+      ASSERT_NE(drop.source, 1U) << "critical";
+      ASSERT_LE(drop.count, drop.last - drop.first + 1);
+      dropped += drop.count;
+      hear(drop.source, drop.first, drop.last);
+    }
+  };
   for (int step = 0; step < 3'000; ++step) {
     now += std::chrono::milliseconds{below(50)};
     if (below(3) != 0) {
@@ -223,31 +256,33 @@ TEST_P(OutboxProperty, LosesAndReordersNothingSilently) {
       item.frames = frames(std::string(count, static_cast<char>('0' + item.source)), 1 + below(90));
       pushed += count;
       const Urgency urgency = item.urgency;
+      const std::uint64_t source = item.source;
       if (outbox.push(std::move(item), now) == Outbox::Pushed::overflow) {
         overflowed += count;
+        hear(source, next[source] - count, next[source] - 1);
       } else if (urgency == Urgency::critical) {
         critical += count;
       }
     } else {
       const ByteView front = outbox.front(Bytes{below(400)});
       if (!front.empty()) {
+        tell(outbox.take_drops_before_next());
         const auto done = outbox.advance(1 + below(static_cast<unsigned>(front.size())), now);
         sent += done.messages;
         if (done.messages > 0) {
           const auto known = last_sent.find(done.source);
           ASSERT_TRUE(known == last_sent.end() || known->second < done.last) << "order in a source";
           last_sent[done.source] = done.last;
+          hear(done.source, done.last + 1 - done.messages, done.last);
+          ASSERT_EQ(heard[done.source].lower_bound(done.last),
+                    std::next(heard[done.source].begin(), static_cast<std::ptrdiff_t>(done.last)))
+              << "something before it was neither sent nor told";
           if (done.urgency == Urgency::critical) critical -= done.messages;
         }
       }
     }
-    for (const Drop& drop : outbox.take_drops()) {
-      ASSERT_NE(drop.source, 1U) << "critical";
-      ASSERT_LE(drop.count, drop.last - drop.first + 1);
-      dropped += drop.count;
-    }
     ASSERT_LE(outbox.bytes(), 2'000_B);
-    ASSERT_EQ(pushed, sent + dropped + overflowed + outbox.waiting());
+    ASSERT_EQ(outbox.stats().dropped + sent + overflowed + outbox.waiting(), pushed);
     ASSERT_EQ(outbox.empty(), outbox.waiting() == 0);
   }
   while (!outbox.empty()) {
@@ -255,6 +290,7 @@ TEST_P(OutboxProperty, LosesAndReordersNothingSilently) {
     sent += done.messages;
     if (done.urgency == Urgency::critical) critical -= done.messages;
   }
+  tell(outbox.take_drops());
   EXPECT_EQ(pushed, sent + dropped + overflowed);
   EXPECT_EQ(critical, 0U);
   EXPECT_TRUE(outbox.writable());

@@ -19,12 +19,13 @@ flow::OutboxLimits effective(const ReceiverLimits& limits) {
 }  // namespace
 
 Receiver::Receiver(Identity identity, const ReceiverLimits& limits, transport::MessageSocket& socket,
-                   std::shared_ptr<flow::Account> account, Books& books)
+                   std::shared_ptr<flow::Account> account, Books& books, GapFrames gap_frames)
     : identity_(identity),
       limits_(limits),
       socket_(socket),
       account_(std::move(account)),
       books_(books),
+      gap_frames_(std::move(gap_frames)),
       outbox_(effective(limits)) {}
 
 Receiver::~Receiver() {
@@ -54,7 +55,7 @@ void Receiver::send(flow::OutboxItem item, TimePoint now) {
   const Frames& frames = *item.frames;
   const Bytes size = size_of(frames.bytes());
   std::size_t taken = 0;
-  if (outbox_.empty() && !blocked_ && (!item.counted || size <= allowance())) {
+  if (outbox_.empty() && !outbox_.has_drops() && !blocked_ && (!item.counted || size <= allowance())) {
     taken = socket_.write(frames.bytes());
     std::size_t whole = 0;
     while (whole < frames.count() && frames.end_of(whole) <= taken) ++whole;
@@ -108,6 +109,7 @@ void Receiver::on_writable(TimePoint now) {
 void Receiver::flush(TimePoint now) {
   while (!blocked_) {
     const ByteView front = outbox_.front(allowance());
+    if ((outbox_.empty() || !front.empty()) && tell_gaps(now)) continue;
     if (front.empty()) break;
     const std::size_t taken = socket_.write(front);
     blocked_ = taken < front.size();
@@ -117,6 +119,17 @@ void Receiver::flush(TimePoint now) {
     note_sent(sent, now);
   }
   settle_account();
+}
+
+/// Only when the next bytes can go: until then more is dropped, and told in one. False: there was nothing to
+/// say.
+bool Receiver::tell_gaps(TimePoint now) {
+  if (!outbox_.has_drops()) return false;
+  const auto drops = outbox_.empty() ? outbox_.take_drops() : outbox_.take_drops_before_next();
+  SharedFrames frames = drops.empty() ? nullptr : gap_frames_(drops);
+  if (!frames) return false;
+  push({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = true}, now, 0);
+  return !overflowed_;
 }
 
 void Receiver::note_sent(const flow::Outbox::Sent& sent, TimePoint now) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -43,15 +44,19 @@ struct ReceiverStats {
 ///
 /// Sans-I/O but for the socket that it writes to, which never blocks. One shard. Bounded by the outbox's hard
 /// limit, the window, and `limits::kUnacknowledged`. Every copy that it accepts ends in `books` exactly once.
+/// What was dropped is told before what comes behind it goes out: what a client has heard last of a
+/// conversation, delivery or gap, is what it is to go on from.
 class Receiver {
  public:
   struct Identity {
     wire::hub::Encoding encoding;
     bool acknowledges;
   };
+  /// Says what was dropped, encoded for this client; null: it need not hear of it.
+  using GapFrames = std::function<SharedFrames(const std::vector<flow::Drop>&)>;
   /// All outlive it. Its waiting bytes are charged to `account`.
   Receiver(Identity identity, const ReceiverLimits& limits, transport::MessageSocket& socket,
-           std::shared_ptr<flow::Account> account, Books& books);
+           std::shared_ptr<flow::Account> account, Books& books, GapFrames gap_frames);
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
   ~Receiver();  ///< Copies that still wait, or are unacknowledged, have expired.
@@ -82,9 +87,6 @@ class Receiver {
     return !outbox_.empty() || first_unacknowledged_ < unacknowledged_.size() || overflowed_;
   }
 
-  /// Drops that the client is to be told of, once it is writable again.
-  [[nodiscard]] bool owes_gaps() const { return outbox_.has_drops() && outbox_.writable(); }
-  [[nodiscard]] std::vector<flow::Drop> take_drops() { return outbox_.take_drops(); }
   void limits_changed(TimePoint now);
   /// The client has left a conversation: what waits of it has expired.
   void forget(std::uint64_t source, TimePoint now);
@@ -123,6 +125,7 @@ class Receiver {
   void send(flow::OutboxItem item, TimePoint now);
   void push(flow::OutboxItem item, TimePoint now, std::size_t begun);
   void flush(TimePoint now);
+  [[nodiscard]] bool tell_gaps(TimePoint now);
   void note_sent(const flow::Outbox::Sent& sent, TimePoint now);
   void settle_account();
   void forget_acknowledged();
@@ -134,6 +137,7 @@ class Receiver {
   transport::MessageSocket& socket_;
   std::shared_ptr<flow::Account> account_;
   Books& books_;
+  GapFrames gap_frames_;
   flow::Outbox outbox_;
   bool blocked_ = false;  ///< The socket took less than it was given.
   bool overflowed_ = false;

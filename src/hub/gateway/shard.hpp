@@ -188,7 +188,7 @@ class Shard {
   void pull(Connection& connection, const wire::hub::Pull& pull, Moment now);
   void who(Connection& connection, const wire::hub::Who& who, Moment now);
   void read_on(Connection& connection);
-  void tell_gaps(Connection& connection, Moment now);
+  [[nodiscard]] SharedFrames gap_frames(const Connection& connection, const std::vector<flow::Drop>& drops);
   void presence(const wire::hub::Presence& what, Moment now);
 
   // pressure: shard_pressure.cpp

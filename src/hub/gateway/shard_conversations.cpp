@@ -280,21 +280,21 @@ void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {
   post(group(who.group), mail::AskWho{.of = group(who.group), .from = connection.ref});
 }
 
-void Shard::tell_gaps(Connection& connection, Moment now) {
-  for (const flow::Drop& drop : connection.receiver->take_drops()) {
+SharedFrames Shard::gap_frames(const Connection& connection, const std::vector<flow::Drop>& drops) {
+  std::vector<wire::hub::FromHub> gaps;
+  for (const flow::Drop& drop : drops) {
     const Topic* const topic = topics_.find(drop.source);
     if (topic == nullptr) continue;  // it has left the conversation
     const auto interest = connection.interests.find(topic->conversation());
     if (interest == connection.interests.end()) continue;
-    say(connection,
-        wire::hub::Gap{.conversation = topic->conversation(),
-                       .epoch = interest->second->epochs.position(drop.last).epoch,
-                       .first = drop.first,
-                       .last = drop.last,
-                       .count = drop.count,
-                       .reason = reason_of(drop.reason)},
-        now);
+    gaps.push_back(wire::hub::Gap{.conversation = topic->conversation(),
+                                  .epoch = interest->second->epochs.position(drop.last).epoch,
+                                  .first = drop.first,
+                                  .last = drop.last,
+                                  .count = drop.count,
+                                  .reason = reason_of(drop.reason)});
   }
+  return gaps.empty() ? nullptr : around_.port.encode(gaps, connection.encoding);
 }
 
 void Shard::presence(const wire::hub::Presence& what, Moment now) {

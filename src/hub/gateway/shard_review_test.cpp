@@ -292,7 +292,8 @@ TEST(ReceiverReview, WhoNeverAcknowledgesIsCutEvenWithoutAWindow) {
                     limits,
                     socket,
                     std::make_shared<flow::Account>(1_MiB),
-                    books};
+                    books,
+                    [](const std::vector<flow::Drop>&) -> SharedFrames { return nullptr; }};
   const auto frame = std::make_shared<const Frames>(ByteBuffer(1), std::vector<std::uint32_t>{1});
   const TimePoint now{};
   for (std::size_t i = 0; i < limits::kUnacknowledged; ++i) receiver.say(frame, Receiver::Counts::yes, now);

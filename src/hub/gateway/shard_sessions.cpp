@@ -64,7 +64,8 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
   connection.receiver.emplace(
       Receiver::Identity{.encoding = connection.encoding, .acknowledges = connection.hello.acknowledges},
       settings_.receiver, *connection.socket,
-      std::make_shared<flow::Account>(Bytes::max(), connection.share->memory), books_);
+      std::make_shared<flow::Account>(Bytes::max(), connection.share->memory), books_,
+      [this, &connection](const std::vector<flow::Drop>& drops) { return gap_frames(connection, drops); });
   connection.messages.emplace(settings_.per_connection.messages, now.at);
   connection.bytes.emplace(settings_.per_connection.bytes, now.at);
   post({.kind = Conversation::Kind::user, .name = user},
@@ -167,7 +168,6 @@ void Shard::refuse(Connection& connection, wire::hub::Refusal refusal, Moment no
 void Shard::settle(Connection& connection, Moment now) {
   if (connection.state == Connection::State::ended || !connection.receiver) return;
   if (const auto seq = connection.answered.take_news()) say(connection, wire::hub::Ack{.seq = *seq}, now);
-  if (connection.receiver->owes_gaps()) tell_gaps(connection, now);
   read_on(connection);
   if (const auto reason = connection.receiver->verdict(now.at)) {
     return end(connection, *reason, How::cut, "It does not take, or not acknowledge, what it is sent.", now);
