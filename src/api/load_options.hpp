@@ -39,7 +39,7 @@ struct LoadOptions {
   Bytes slow_receive_buffer = limits::kLoadSlowBuffer;
 
   enum class Acknowledge : std::uint8_t { no, yes };
-  Acknowledge acknowledge = Acknowledge::no;
+  Acknowledge acknowledge = Acknowledge::yes;  ///< What was processed; slow clients do so late.
   std::size_t threads = 1;
   /// Begins the names of users and groups, so that runs do not meet.
   std::string prefix{};

@@ -39,7 +39,7 @@ struct LoadArguments {
   std::string slow_delay = "5s";
   std::size_t groups = 10;
   bool random = false;
-  bool ack = false;
+  bool no_ack = false;
   std::size_t threads = 1;
 };
 
@@ -63,7 +63,7 @@ Result<LoadOptions> load_options(const LoadArguments& arguments) {
   options.size = arguments.size;
   options.threads = arguments.threads;
   if (arguments.random) options.target = LoadOptions::Target::random;
-  if (arguments.ack) options.acknowledge = LoadOptions::Acknowledge::yes;
+  if (arguments.no_ack) options.acknowledge = LoadOptions::Acknowledge::no;
   for (const auto& [text, into] :
        {std::pair{&arguments.duration, &options.duration}, std::pair{&arguments.interval, &options.interval},
         std::pair{&arguments.slow_delay, &options.slow_delay}}) {
@@ -216,7 +216,8 @@ void add_load_command(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   command->add_flag("--random", arguments->random, "To a random client, not to the next one");
-  command->add_flag("--ack", arguments->ack, "Acknowledge what came");
+  command->add_flag("--no-ack", arguments->no_ack,
+                    "Acknowledge nothing: slow clients show only when their sockets are full");
   command->add_option("--threads", arguments->threads, "Threads of the clients")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

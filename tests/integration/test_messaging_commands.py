@@ -143,7 +143,7 @@ def test_a_load_between_users_adds_up(crew, hub):
     assert 0 < run["p50_ms"] <= run["p99_ms"] <= run["max_ms"]
 
 
-@pytest.mark.parametrize("more", [["--encoding", "json"], ["--ack", "--threads", "2"]])
+@pytest.mark.parametrize("more", [["--encoding", "json"], ["--no-ack", "--threads", "2"]])
 def test_a_load_in_groups_adds_up(crew, hub, more):
     code, run = load(crew, hub, "--mode", "group", "--groups", "2", "--clients", "20", "--duration", "2s", *more)
     assert code == 0, run
