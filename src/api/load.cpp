@@ -42,6 +42,7 @@ std::string LoadReport::verdict() const {
   note(missing, "missing");
   note(duplicates, "twice");
   note(out_of_order, "out of order");
+  note(untold, "behind a hole that was not told");
   note(counts.normal_cut, "normal clients cut");
   note(counts.strange, "of no meaning");
   if (counts.sent != counts.accepted + counts.refused + unanswered)
@@ -129,6 +130,7 @@ void LoadRun::sum_up(const std::vector<LoadSnapshot>& snapshots) {
       now.gapped += receiver.gapped;
       now.out_of_order += receiver.out_of_order;
       now.duplicates += receiver.duplicates;
+      now.untold += receiver.untold;
       if (receiver.over) continue;  // what it was not given any more it may resume for
       const Balance open = balance(sent_to[receiver.conversation], receiver.delivered, receiver.gapped);
       now.missing += open.missing;

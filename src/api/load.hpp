@@ -30,6 +30,7 @@ struct LoadReport {
   std::uint64_t unanswered = 0;  ///< Of clients that were cut.
   std::uint64_t out_of_order = 0;
   std::uint64_t duplicates = 0;
+  std::uint64_t untold = 0;
   std::uint64_t missing = 0;
   std::uint64_t failed_attempts = 0;
   Duration connect_took{};  ///< Until all were ready at first.

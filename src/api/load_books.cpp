@@ -88,6 +88,8 @@ void ReceiverBook::take(wire::hub::Position position, Source source, std::uint32
                         std::uint64_t number) {
   const bool fresh = progress_.take(
       position, source == Source::log ? messaging::Progress::Source::log : messaging::Progress::Source::live);
+  if (source == Source::live && heard_ && position.offset > *heard_ + 1) ++untold_;
+  heard_ = std::max(heard_.value_or(0), position.offset);
   Line& line = lines_[sender];
   if (number > line.last) {
     if (number > line.last + 1) {
@@ -109,6 +111,12 @@ void ReceiverBook::take(wire::hub::Position position, Source source, std::uint32
 void ReceiverBook::tell(const wire::hub::Gap& gap) {
   progress_.tell(gap);
   gapped_ += gap.count;
+  if (heard_) heard_ = std::max(*heard_, gap.last);
+}
+
+void ReceiverBook::begin_at(wire::hub::Position position) {
+  progress_.begin_at(position);
+  if (!heard_) heard_ = position.offset;
 }
 
 ConversationBook& ConversationBook::operator+=(const ConversationBook& other) {

@@ -61,7 +61,7 @@ class ReceiverBook {
   /// A message, and as which of its sender's it was sent.
   void take(wire::hub::Position position, Source source, std::uint32_t sender, std::uint64_t number);
   void tell(const wire::hub::Gap& gap);
-  void begin_at(wire::hub::Position position) { progress_.begin_at(position); }
+  void begin_at(wire::hub::Position position);
   /// What a connection that follows is to go on behind.
   [[nodiscard]] std::optional<wire::hub::Position> done() const { return progress_.done(); }
 
@@ -70,6 +70,8 @@ class ReceiverBook {
   /// Came later than one that its sender sent after it.
   [[nodiscard]] std::uint64_t out_of_order() const { return out_of_order_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
+  /// Came live, and before it something that was neither given nor told by then.
+  [[nodiscard]] std::uint64_t untold() const { return untold_; }
 
  private:
   struct Line {
@@ -83,6 +85,8 @@ class ReceiverBook {
   std::uint64_t gapped_ = 0;
   std::uint64_t out_of_order_ = 0;
   std::uint64_t duplicates_ = 0;
+  std::uint64_t untold_ = 0;
+  std::optional<std::uint64_t> heard_{};  ///< The furthest offset that was given or told.
 };
 
 /// What became of what was sent to one conversation.

@@ -109,5 +109,20 @@ TEST(ReceiverBook, BalancesOverGaps) {
   EXPECT_EQ(open.missing + open.surplus, 0U) << "it was accepted, and its sender never heard of it";
 }
 
+TEST(ReceiverBook, SeesAHoleThatIsNotToldInTime) {
+  ReceiverBook book;
+  book.begin_at(at(0));
+  book.take(at(1), Source::live, 1, 1);
+  book.tell(gap(2, 4));
+  book.take(at(5), Source::live, 1, 5);
+  EXPECT_EQ(book.untold(), 0U);
+  book.take(at(8), Source::live, 1, 8);
+  book.tell(gap(6, 7));
+  book.take(at(9), Source::live, 1, 9);
+  EXPECT_EQ(book.untold(), 1U);
+  book.take(at(12), Source::log, 1, 12);  // what has expired is left out in silence
+  EXPECT_EQ(book.untold(), 1U);
+}
+
 }  // namespace
 }  // namespace sluice::api

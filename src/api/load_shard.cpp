@@ -165,7 +165,8 @@ LoadSnapshot LoadShard::snapshot() const {
                              .delivered = book.delivered(),
                              .gapped = book.gapped(),
                              .out_of_order = book.out_of_order(),
-                             .duplicates = book.duplicates()});
+                             .duplicates = book.duplicates(),
+                             .untold = book.untold()});
   }
   return now;
 }

@@ -33,6 +33,7 @@ struct LoadSnapshot {
     std::uint64_t gapped = 0;
     std::uint64_t out_of_order = 0;
     std::uint64_t duplicates = 0;
+    std::uint64_t untold = 0;
   };
   LoadCounts counts{};
   Latencies latencies{};

@@ -106,6 +106,7 @@ boost::json::object fields_of(const LoadReport& report) {
                              {"out_of_order", report.out_of_order},
                              {"duplicates", report.duplicates},
                              {"missing", report.missing},
+                             {"untold", report.untold},
                              {"strange", counts.strange},
                              {"cpu_s", seconds(report.cpu)},
                              {"connect_s", seconds(report.connect_took)},

@@ -10,7 +10,7 @@ import pytest
 from harness import sluice, sluice_binary
 
 RUN_FIELDS = {"clients", "slow", "duration_s", "sent", "accepted", "refused", "delivered", "gapped", "slow_cut", "normal_cut",
-              "p50_ms", "p99_ms", "max_ms", "out_of_order", "duplicates", "missing", "cpu_s"}
+              "p50_ms", "p99_ms", "max_ms", "out_of_order", "duplicates", "missing", "untold", "cpu_s"}
 
 
 @pytest.fixture(name="hub")
@@ -139,7 +139,7 @@ def test_a_load_between_users_adds_up(crew, hub):
     code, run = load(crew, hub, "--clients", "20", "--duration", "2s", "--interval", "50ms")
     assert code == 0, run
     assert run["sent"] == run["accepted"] == run["delivered"] > 20 * 30
-    assert run["gapped"] == run["missing"] == run["duplicates"] == run["out_of_order"] == run["normal_cut"] == 0
+    assert run["gapped"] == run["missing"] == run["untold"] == run["duplicates"] == run["out_of_order"] == run["normal_cut"] == 0
     assert 0 < run["p50_ms"] <= run["p99_ms"] <= run["max_ms"]
 
 
