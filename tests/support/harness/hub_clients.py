@@ -87,6 +87,7 @@ class Loop:
     """An event loop on a thread of its own, for clients that a test talks to step by step. A context manager."""
 
     def __init__(self):
+        self._clients = []
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
@@ -96,6 +97,8 @@ class Loop:
 
     def __exit__(self, *_):
         async def end():
+            for client in self._clients:
+                client.abort()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
@@ -112,6 +115,7 @@ class Loop:
     def client(self, hub, user=None, *, subprotocol=hub_protocol.JSON, path="/v1/hub", greet=True, **hello):
         """A connected client; one that has been welcomed unless `greet` is false."""
         client = Client(self, subprotocol)
+        self._clients.append(client)
         self.run(client.open(hub.url.replace("http", "ws", 1) + path))
         if greet:
             client.greet(user, **hello)
@@ -255,6 +259,10 @@ class Client:
         self.say(ping={"nonce": nonce})
         return self.hear("pong", nonce=nonce)
 
+    def stop_reading(self):
+        """Its kernel takes what it can, and its program nothing."""
+        self._loop.loop.call_soon_threadsafe(self._socket.transport.pause_reading)
+
     def wait_closed(self, timeout=PATIENCE):
         """(code, reason); 1006 for a connection that ended without a close."""
         with self._changed:
@@ -268,5 +276,10 @@ class Client:
 
     def drop(self):
         """Gone without a word: a reset."""
-        self._loop.loop.call_soon_threadsafe(self._socket.transport.abort)
+        self._loop.loop.call_soon_threadsafe(self.abort)
         return self.wait_closed()
+
+    def abort(self):
+        """The same, on its loop."""
+        if self._socket:
+            self._socket.transport.abort()
