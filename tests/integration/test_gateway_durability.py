@@ -118,7 +118,7 @@ def test_an_acknowledged_inbox_goes_on_behind_it_after_a_kill(crew):
 
 
 def heard_of(client, group):
-    """The offsets that it was delivered or told as gaps, which must come in their order without a hole; the last one."""
+    """The last offset that it was delivered or told of as a gap; they must come in their order without a hole."""
     last = 0
     for kind, body in client.heard:
         if kind == "delivery" and body["to"] == group:
@@ -134,12 +134,13 @@ def heard_of(client, group):
 
 def test_a_hub_that_stops_sends_everyone_away_in_good_order(crew):
     data, loop, ops = crew.folder() / "data", crew.adopt(Loop()), {"group": "ops"}
-    hub = start(crew, data=data)
-    clients = [loop.client(hub, f"user{i}") for i in range(150)]
-    for client in clients[:20]:
+    # Nobody is cut for being slow: there is a time in which all have to be gone, and a busy machine takes its share of it.
+    hub = start(crew, UNLIMITED + '[backpressure]\nclose_unwritable_after = "-1s"\n', data=data)
+    clients = [loop.client(hub, f"user{i}") for i in range(100)]
+    for client in clients[:10]:
         client.join("ops")
     sender = clients[0]
-    sender.publish_many([(ops, "x" * 1000, {}) for _ in range(500)])
+    sender.publish_many([(ops, "x" * 1000, {}) for _ in range(300)])
     assert hub.terminate() == 0  # its books balance
     pauses = set()
     for client in clients:
@@ -147,11 +148,11 @@ def test_a_hub_that_stops_sends_everyone_away_in_good_order(crew):
         kick = client.hear("kick")
         assert kick["reason"] == "SHUTTING_DOWN" and kick["message"]
         pauses.add(kick["retryAfterMs"])
-    assert min(pauses) >= 1000 and len(pauses) > 50, "they come back at different times"
+    assert min(pauses) >= 1000 and len(pauses) > 30, "they come back at different times"
     # What they had not heard of by then is there for them when they come back.
     answered = max([ack["seq"] for ack in sender.all("ack")], default=0)
     hub = start(crew, data=data)
-    for client in clients[:20]:
+    for client in clients[:10]:
         last = heard_of(client, ops)
         again = loop.client(hub, client.welcome["user"], resume={
             "sessionToken": client.welcome["sessionToken"],
