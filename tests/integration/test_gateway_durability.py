@@ -248,9 +248,9 @@ def test_a_full_disk_is_told_and_got_over(crew, small_disk):
 # --- what keeps it from starting
 
 
-def refused(crew, *arguments, **options):
+def refused(crew, **options):
     """The error of a hub that does not start, and its code."""
-    hub = MessagingHub(crew, UNLIMITED, *arguments, **options)
+    hub = MessagingHub(crew, UNLIMITED, **options)
     code = hub.process.wait()
     return hub.process.wait_event("error"), code
 
@@ -271,7 +271,7 @@ def test_a_folder_is_one_hubs(crew):
 
 def test_a_port_is_one_hubs(crew):
     hub = start(crew)
-    error, code = refused(crew, "--listen", f"127.0.0.1:{hub.port}")
+    error, code = refused(crew, port=hub.port)
     assert (error["code"], code) == ("address_in_use", 7)
     assert str(hub.port) in error["message"] and error["hint"]
     assert hub.is_healthy()

@@ -20,14 +20,15 @@ PATIENCE = 30.0
 class MessagingHub:
     """`sluice hub` with messaging on a port of loopback, with its settings in a file that can be changed.
 
-    `settings` is TOML; without `keys` in it the hub is open. `data`: the folder of its store, or in memory.
+    `settings` is TOML; without `keys` in it the hub is open. `data`: the folder of its store, or in memory. `port`: any
+    that is free unless told.
     """
 
-    def __init__(self, crew, settings="", *arguments, data=None, is_open=True, shards=2, env=None):
+    def __init__(self, crew, settings="", *arguments, data=None, is_open=True, shards=2, env=None, port=0):
         self._crew = crew
         self.file = crew.folder() / "hub.toml"
         self.write_settings(settings)
-        words = ["hub", "--listen", "127.0.0.1:0", "--config", self.file, "--shards", shards, *arguments]
+        words = ["hub", "--listen", f"127.0.0.1:{port}", "--config", self.file, "--shards", shards, *arguments]
         words += ["--open"] if is_open else []
         words += ["--data", data] if data else []
         self.process = sluice.start(crew, "hub", *words, env=env)
