@@ -108,6 +108,7 @@ Status HubServer::Impl::create_gateway() {
                         {.name = std::string{wire::hub::kJsonSubprotocol}, .messages = Accepts::text}},
        .ping = gateway_->settings().gateway.heartbeat,
        .missed_pings = gateway_->settings().heartbeat.misses,
+       .memory = gateway_->memory(),
        .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
       std::move(shards));
   return {};
@@ -136,7 +137,7 @@ Status HubServer::Impl::reload(hub::config::Settings settings) {
   if (gateway_) {
     if (auto taken = gateway_->reload(std::move(settings)); !taken) return taken;
   }
-  pages_->set_admin_token(std::move(*token));
+  if (pages_) pages_->set_admin_token(std::move(*token));  // not when the start has failed
   return {};
 }
 

@@ -131,7 +131,7 @@ inline constexpr auto kStoreLockWait = std::chrono::milliseconds{5'000};
 inline constexpr int kLogPages = 4'096;
 inline constexpr int kMaxLogPages = 16'384;
 /// What the writer's connection and each reader's may cache.
-inline constexpr Bytes kWriterCache = 16_MiB;
+inline constexpr Bytes kWriterCache = 4_MiB;
 inline constexpr Bytes kReaderCache = 2_MiB;
 /// The store's own bound unless told otherwise, and the least: below it its own tables would be most of it.
 inline constexpr Bytes kStoreBytes = 1024_MiB;

@@ -101,6 +101,7 @@ struct Connection {
   std::map<std::uint64_t, Promise> promises{};
   std::uint64_t last_promise = 0;
   bool pulling = false;
+  std::size_t catching_up = 0;  ///< Interests that have begun and are not live.
   bool reading_paused = false;
   std::vector<wire::hub::PressureSample> history{};  ///< The last ones, oldest first.
   TimePoint sampled_at{};

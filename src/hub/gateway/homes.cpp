@@ -12,6 +12,17 @@ using wire::hub::Conversation;
 using wire::hub::Position;
 using wire::hub::Reason;
 
+namespace {
+
+Bytes size_of(const LogPage& page) {
+  Bytes size{};
+  for (const LoggedMessage& message : page.messages)
+    size += Bytes{message.delivery.content.bytes.size()} + limits::kEnvelopeNames;
+  return size;
+}
+
+}  // namespace
+
 Homes::Homes(Options options, std::vector<Route> routes, Surroundings around)
     : options_(options),
       log_(around.log),
@@ -37,12 +48,13 @@ Result<Homes::Room*> Homes::room(const Conversation& of) {
   if (const auto known = rooms_.find(of); known != rooms_.end()) return &known->second;
   auto head = log_.head(of);
   if (!head) return fail(std::move(head.error()));
-  const Position begin{.epoch = options_.epoch, .offset = head->offset};
+  const Route& route = routes_->of(of);
+  const std::uint64_t used = route.stored ? used_by_stored_ : used_by_others_;
+  const Position begin{.epoch = options_.epoch, .offset = std::max(head->offset, used)};
   Room room{
       .home = std::make_unique<Home>(
           of, begin,
-          Home::Surroundings{
-              .route = &routes_->of(of), .dedup = dedup_, .log = log_, .port = *this, .ledger = ledger_},
+          Home::Surroundings{.route = &route, .dedup = dedup_, .log = log_, .port = *this, .ledger = ledger_},
           HomeOptions{.tick = options_.tick})};
   return &rooms_.emplace(of, std::move(room)).first->second;
 }
@@ -146,6 +158,7 @@ void Homes::handle(const mail::Read& mail, Moment now) {
     answer.head = home.head();
     answer.began = home.began();
     answer.page = home.page(mail.after, {.messages = limits::kPageMessages, .bytes = limits::kPageBytes});
+    if (answer.page) answer.memory = {ledger_.process, size_of(*answer.page)};
   }
   port_.post(mail.from.shard, std::move(answer));
 }
@@ -186,7 +199,11 @@ void Homes::let_go(const Conversation& of) {
   const auto found = rooms_.find(of);
   if (found == rooms_.end() || !found->second.home->idle()) return;
   // What it knows beyond the log is its head, where that is not stored.
-  if (!found->second.home->is_logged() && rooms_.size() < limits::kIdleHomes) return;
+  if (!found->second.home->is_logged()) {
+    if (rooms_.size() < limits::kIdleHomes) return;
+    std::uint64_t& used = routes_->of(of).stored ? used_by_stored_ : used_by_others_;
+    used = std::max(used, found->second.home->head().offset);
+  }
   batching_.erase(found->second.home.get());
   rooms_.erase(found);
 }

@@ -90,6 +90,10 @@ class Homes final : private HomePort {
   Dedup dedup_;
   Users users_;
   std::map<wire::hub::Conversation, Room> rooms_;
+  /// The furthest offset of rooms that were let go though the log does not know their heads. What is made
+  /// anew begins behind it: no offset of an epoch is given twice.
+  std::uint64_t used_by_stored_ = 0;
+  std::uint64_t used_by_others_ = 0;
   std::set<Home*> batching_;  ///< Something waits for the tick.
   struct Ticket {
     std::uint64_t number;

@@ -12,7 +12,7 @@ namespace sluice::hub {
 /// What all shards of a hub count together.
 struct Ledger {
   explicit Ledger(const GatewaySettings& settings)
-      : process(std::make_shared<flow::Account>(settings.memory)) {}
+      : process(std::make_shared<flow::Account>(settings.memory_limit())) {}
 
   std::shared_ptr<flow::Account> process;  ///< Bytes that wait anywhere.
   /// What is still to be handed out, as bytes times receivers.

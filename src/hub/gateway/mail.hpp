@@ -82,6 +82,7 @@ struct Ask {
   std::string user;     ///< Who asks.
   std::string promise;  ///< What the request is known by on its way.
   wire::hub::Request request;
+  flow::Charge memory{};
 };
 
 // --- to a connection ---
@@ -116,16 +117,19 @@ struct Page {
   std::uint64_t interest = 0;  ///< As it was asked.
   wire::hub::Position head;
   std::uint64_t began = 0;  ///< `Home::began`.
+  flow::Charge memory{};
 };
 struct DeliverRequest {
   ConnectionRef to;
   wire::hub::Delivery delivery;
+  flow::Charge memory{};
 };
 /// From whoever was asked.
 struct ReplyFrom {
   ConnectionRef to;
   std::string user;
   wire::hub::Reply reply;
+  flow::Charge memory{};
 };
 struct CutConnection {
   ConnectionRef to;

@@ -35,6 +35,8 @@ struct GatewaySettings {
   bool memory_enabled = true;
   Bytes memory = limits::kMemoryLimit;
   Bytes user_memory = limits::kUserMemory;
+  /// What the process's account may hold.
+  [[nodiscard]] Bytes memory_limit() const { return memory_enabled ? memory : Bytes::max(); }
 
   Duration hello_timeout = limits::kHubHelloTimeout;
   Duration heartbeat = limits::kHubHeartbeat;

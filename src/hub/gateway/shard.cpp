@@ -73,7 +73,7 @@ struct Shard::Handler {
   }
   void operator()(wire::hub::Request& request) const { shard.ask(connection, std::move(request), size, now); }
   void operator()(wire::hub::Reply& reply) const {
-    if (shard.paced(connection, size, {}, now)) shard.reply(connection, std::move(reply), now);
+    if (shard.paced(connection, size, {}, now)) shard.reply(connection, std::move(reply), size, now);
   }
   void operator()(const wire::hub::Join& join) const {
     if (shard.paced(connection, size, join.group, now)) shard.join(connection, join, now);

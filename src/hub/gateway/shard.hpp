@@ -166,7 +166,8 @@ class Shard {
   [[nodiscard]] bool paced(Connection& connection, std::size_t size, const std::string& group, Moment now);
   void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
   void deliver_request(mail::DeliverRequest mail, Moment now);
-  void reply(Connection& connection, wire::hub::Reply reply, Moment now);
+  void reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
+  [[nodiscard]] bool memory_is_short() const;
   void reply_from(mail::ReplyFrom mail, Moment now);
 
   // conversations: shard_conversations.cpp

@@ -79,6 +79,7 @@ void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment n
   auto interest = connection.interests.extract(to);
   ENSURE(!interest.empty());
   Subscription& subscription = interest.mapped()->subscription;
+  if (interest.mapped()->replied && !subscription.live) --connection.catching_up;
   connection.receiver->forget(subscription.topic->number(), now.at);
   topics_.remove(subscription);
   post(interest.key(), mail::Unsubscribe{.to = interest.key(),
@@ -113,6 +114,7 @@ void Shard::subscribed(mail::Subscribed mail, Moment now) {
   interest->replied = true;
   if (mail.after) {
     interest->replayed_to = *mail.after;
+    ++connection->catching_up;
   } else {
     go_live(*interest, mail.head);
   }
@@ -145,7 +147,9 @@ void Shard::page(mail::Page mail, Moment now) {
     return end(*connection, Reason::store_failed, How::told, "The hub cannot read its log.", now);
   interest->subscription.reading = false;
   interest->replayed_to = bring(*connection, *interest, mail, now);
-  if (!mail.page->more) go_live(*interest, mail.head);
+  if (mail.page->more) return;
+  go_live(*interest, mail.head);
+  --connection->catching_up;
 }
 
 void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
@@ -227,7 +231,7 @@ void Shard::replay(Connection& connection, Interest& interest, wire::hub::Delive
 /// Asks for the next page of what catches up, when there is room for it: one at a time, since all of them
 /// together could be more than may wait for a client.
 void Shard::read_on(Connection& connection) {
-  if (!connection.receiver->has_room()) return;
+  if (connection.catching_up == 0 || !connection.receiver->has_room()) return;
   const auto wants = [](const auto& entry) {
     const Interest& interest = *entry.second;
     return interest.replied && !interest.subscription.live;

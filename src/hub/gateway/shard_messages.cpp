@@ -63,6 +63,10 @@ std::optional<Duration> Shard::limited(Connection& connection, std::size_t size,
   return std::nullopt;
 }
 
+bool Shard::memory_is_short() const {
+  return settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over());
+}
+
 bool Shard::paced(Connection& connection, std::size_t size, const std::string& group, Moment now) {
   const auto wait = limited(connection, size, now);
   if (wait) {
@@ -104,7 +108,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
   }
-  if (settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over())) {
+  if (memory_is_short()) {
     return no(Reason::overloaded, "The hub cannot take more for now.",
               limits::kRetryAfterFull + std::chrono::milliseconds{around_.port.random(1'000)});
   }
@@ -176,6 +180,7 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
     return no(Reason::too_many_requests, "Too many of your requests wait for their replies.");
   }
   if (limited(connection, size, now)) return no(Reason::rate_limited, "You ask faster than you may.");
+  if (memory_is_short()) return no(Reason::overloaded, "The hub cannot take more for now.");
   const Duration asked = std::chrono::milliseconds{request.timeout_ms};
   const Duration timeout = asked == Duration::zero() ? limits::kRequestTimeout
                                                      : std::min<Duration>(asked, limits::kMaxRequestTimeout);
@@ -188,7 +193,8 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
   post(home, mail::Ask{.from = connection.ref,
                        .user = connection.identity.user,
                        .promise = promise_id(connection.ref, number),
-                       .request = std::move(request)});
+                       .request = std::move(request),
+                       .memory = {around_.ledger.process, Bytes{size}}});
 }
 
 void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {
@@ -208,15 +214,16 @@ void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {
   }
 }
 
-void Shard::reply(Connection& connection, wire::hub::Reply reply, Moment now) {
+void Shard::reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now) {
   const auto id = parse_promise_id(reply.request);
   if (!id || id->asker.shard >= around_.shards) {
     return refuse(connection, {.reason = Reason::malformed, .message = "There is no such request."}, now);
   }
   // Whoever guesses the number of somebody else's request must not answer it.
-  around_.port.post(
-      id->asker.shard,
-      mail::ReplyFrom{.to = id->asker, .user = connection.identity.user, .reply = std::move(reply)});
+  around_.port.post(id->asker.shard, mail::ReplyFrom{.to = id->asker,
+                                                     .user = connection.identity.user,
+                                                     .reply = std::move(reply),
+                                                     .memory = {around_.ledger.process, Bytes{size}}});
 }
 
 void Shard::reply_from(mail::ReplyFrom mail, Moment now) {

@@ -339,5 +339,26 @@ TEST_F(ShardReview, TellsWhatWasMissedUnderNumbersThatWereGivenAgain) {
   EXPECT_TRUE(gaps[0].gone);
 }
 
+TEST_F(ShardReview, GivesNoNumberOfAnEpochTwiceWhenItForgetsARoom) {
+  GatewaySettings settings{.rates_enabled = false, .tick = Duration::zero()};
+  settings.routes.push_back({.match = "group:*", .stored = false});
+  world.shard().set_settings(settings, world.now);
+  auto bob = connect("bob");
+  for (std::size_t i = 0; i < limits::kIdleHomes; ++i) {
+    world.publish(bob, group("g" + std::to_string(i)), "m");
+    if (i % 500 == 0) settle(bob);
+  }
+  for (int i = 0; i < 3; ++i) {
+    world.publish(bob, group("late"), "m");
+    settle(bob);
+  }
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "late"});
+  settle(ann);
+  const auto joined = ann.all<wire::hub::Joined>();
+  ASSERT_THAT(joined, SizeIs(1));
+  EXPECT_GE(joined[0].position.offset, 3U);
+}
+
 }  // namespace
 }  // namespace sluice::hub

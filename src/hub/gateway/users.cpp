@@ -74,7 +74,8 @@ void Users::ask(mail::Ask mail) {
                                                          .content = std::move(mail.request.content),
                                                          .critical = true,
                                                          .request = std::move(mail.promise),
-                                                         .timeout_ms = mail.request.timeout_ms}});
+                                                         .timeout_ms = mail.request.timeout_ms},
+                                            .memory = std::move(mail.memory)});
 }
 
 }  // namespace sluice::hub

@@ -50,6 +50,10 @@ Connection::Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch,
       reader_(setup_.reader),
       timer_(stream_.socket().get_executor()) {}
 
+Connection::~Connection() {
+  if (setup_.memory) setup_.memory->release(charged_);
+}
+
 void Connection::listen(transport::MessageSocketListener& listener) {
   listener_ = &listener;
   if (ended_) return tell_closed(*ended_);
@@ -90,6 +94,7 @@ void Connection::on_readable() {
   if (got.bytes > 0) {
     unanswered_ = 0;
     take(ByteSpan{*scratch_}.first(got.bytes));
+    settle_memory();
   }
   if (state_ == State::closed) return;
   switch (got.state) {
@@ -117,6 +122,7 @@ void Connection::take_held() {
   if (setup_.held.empty() || state_ == State::closed || (paused_ && state_ == State::open)) return;
   ByteBuffer held = std::exchange(setup_.held, {});
   take(held);
+  settle_memory();
 }
 
 void Connection::take(ByteSpan input) {
@@ -336,6 +342,22 @@ void Connection::refuse(const FrameError& error) {
   if (first && begun_ == 0) say_goodbye(error.close_code, error.text);
   hang_up({.code = error.close_code == close_code::kTooBig ? Errc::limit_exceeded : Errc::protocol_violation,
            .message = other_side() + " broke the WebSocket protocol: " + std::string{error.text} + "."});
+}
+
+/// Pays for what is held of the other side's messages; who sends what there is no room for is refused.
+void Connection::settle_memory() {
+  if (!setup_.memory) return;
+  const Bytes held = reader_.held() + Bytes{setup_.held.capacity()};
+  if (held <= charged_) {
+    setup_.memory->release(charged_ - held);
+  } else if (!setup_.memory->try_charge(held - charged_)) {
+    reader_.give_up();
+    setup_.held = ByteBuffer{};
+    if (state_ == State::open && begun_ == 0)
+      say_goodbye(close_code::kTryAgainLater, "there is no memory for this message");
+    return hang_up({.code = Errc::busy, .message = "There was no memory for what the client sent."});
+  }
+  charged_ = held;
 }
 
 /// Closing a socket with unread bytes in it resets the connection, and a reset overtakes what was sent last

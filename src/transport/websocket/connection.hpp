@@ -40,9 +40,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string remote_address;
     std::shared_ptr<Masks> masks{};  ///< A client's; null for a server.
     ByteBuffer held{};               ///< Read and not taken yet; at first what came behind the upgrade.
-    std::shared_ptr<void> token{};   ///< Let go when the connection has ended.
+    std::shared_ptr<flow::Account> memory{};  ///< As `SocketOptions::memory`.
+    std::shared_ptr<void> token{};            ///< Let go when the connection has ended.
   };
   Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch, Setup setup);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
 
   void listen(transport::MessageSocketListener& listener);
   [[nodiscard]] std::size_t write(ByteView frames);
@@ -75,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle(const FrameEvent& event);
   void on_close_frame(const FrameEvent& event);
   void refuse(const FrameError& error);
+  void settle_memory();
 
   void start_timer(Duration after);
   void on_timer();
@@ -117,6 +122,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool ping_ = false;
   ByteBuffer goodbye_;
   std::optional<Error> ended_;
+  Bytes charged_;
   transport::MessageSocketStats stats_;
 };
 

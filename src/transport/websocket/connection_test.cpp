@@ -292,6 +292,53 @@ TEST(Connection, SaysWhatWasWrongAndHangsUp) {
   });
 }
 
+asio::awaitable<void> wait_until(asio::any_io_executor executor, std::function<bool()> reached) {
+  asio::steady_timer timer{executor};
+  const TimePoint deadline = Clock::now() + 30s;
+  while (!reached() && Clock::now() < deadline) {
+    timer.expires_after(1ms);
+    co_await timer.async_wait(kAwait);
+  }
+  EXPECT_TRUE(reached());
+}
+
+TEST(Connection, PaysForPartsOfMessagesAndRefusesWhatThereIsNoMemoryFor) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    const auto memory = std::make_shared<flow::Account>(30'000_B);
+    Fixture fixture{shard, {.linger = 5s, .memory = memory}};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    const auto send = [&client](std::span<const std::byte> part) -> asio::awaitable<void> {
+      co_await asio::async_write(client.stream, asio::buffer(part.data(), part.size()), kAwait);
+    };
+    const auto message = [](std::size_t size) {
+      const std::string text(size, 'm');
+      ByteBuffer bytes;
+      append_client_frame(bytes, {.opcode = Opcode::text, .payload = as_bytes(text), .mask = kMask});
+      return bytes;
+    };
+    const ByteBuffer small = message(20'000);
+    co_await send(std::span{small}.first(10'000));
+    std::function<bool()> reached = [&] { return memory->stats().held > 9'000_B; };
+    co_await wait_until(fixture.executor, reached);
+    co_await send(std::span{small}.subspan(10'000));
+    const std::string heard = co_await fixture.heard->message();
+    EXPECT_EQ(heard.size(), 20'000U);
+    reached = [&] { return memory->stats().held == 0_B; };
+    co_await wait_until(fixture.executor, reached);
+    const ByteBuffer large = message(60'000);
+    co_await send(std::span{large}.first(50'000));
+    const Seen seen = co_await client.next();
+    EXPECT_EQ(seen.kind, Kind::close);
+    EXPECT_EQ(seen.code, close_code::kTryAgainLater);
+    EXPECT_EQ((co_await fixture.heard->closed()).code, Errc::busy);
+    EXPECT_EQ(memory->stats().held, 0_B);
+    client.stream.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, TakesWhatFitsAndTellsWhenThereIsRoom) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard};

@@ -93,6 +93,12 @@ FrameError FrameReader::end(FrameError error) {
   return error;
 }
 
+void FrameReader::give_up() {
+  ended_ = true;
+  in_message_ = false;
+  release();
+}
+
 void FrameReader::release() {
   // A control frame between fragments leaves what came of the message.
   if (!in_message_) message_ = ByteBuffer{};

@@ -38,6 +38,7 @@ inline constexpr std::uint16_t kUnsupportedData = 1003;
 inline constexpr std::uint16_t kNoStatus = 1005;
 inline constexpr std::uint16_t kInvalidPayload = 1007;
 inline constexpr std::uint16_t kTooBig = 1009;
+inline constexpr std::uint16_t kTryAgainLater = 1013;  ///< IANA's registry.
 }  // namespace close_code
 
 /// Whether a close frame may carry the code (RFC 6455 §7.4, and 1012 to 1014 of IANA's registry).
@@ -86,6 +87,10 @@ class FrameReader {
   /// nothing when the input is used up. After an error, or a close frame, it takes all input and says
   /// nothing.
   [[nodiscard]] std::expected<std::optional<FrameEvent>, FrameError> next(ByteSpan& input);
+  /// The memory of the part of a message that has come.
+  [[nodiscard]] Bytes held() const { return Bytes{message_.capacity() + control_.capacity()}; }
+  /// Lets it go; from now on it takes all input and says nothing.
+  void give_up();
 
  private:
   using Step = std::expected<bool, FrameError>;

@@ -43,7 +43,8 @@ asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request
                           .close_timeout = options.close_timeout,
                           .linger = options.linger,
                           .remote_address = std::move(visit.remote),
-                          .held = std::move(visit.behind)};
+                          .held = std::move(visit.behind),
+                          .memory = options.memory};
   const auto to = route.destinations[route.next];
   route.next = (route.next + 1) % route.destinations.size();
   hand_over(visit, std::move(setup), std::move(accepted), to);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "core/hub_limits.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
+#include "flow/account.hpp"
 #include "transport/http.hpp"
 #include "transport/message_socket.hpp"
 #include "transport/websocket/frame.hpp"
@@ -34,6 +36,9 @@ struct SocketOptions {
   std::uint64_t missed_pings = limits::kMissedPings;  ///< In a row, without a word: it is taken for dead.
   Duration close_timeout = limits::kLinkCloseTimeout;
   Duration linger = limits::kHttpLinger;
+  /// Pays for messages of which a part has come, and for what waits until it may be read, on every shard. A
+  /// client for whose part there is no room is refused (1013). Null: they are bounded, and not counted.
+  std::shared_ptr<flow::Account> memory{};
   /// Asked about each client whose upgrade is good, on the server's shard. When it returns a time, the client
   /// is not let in and told to come again after it (503).
   std::function<std::optional<std::chrono::seconds>(const transport::HttpRequest&)> busy{};
