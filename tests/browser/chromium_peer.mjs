@@ -1,14 +1,9 @@
 // One end of a data channel inside headless Chromium; ../interop/README.md has the protocol.
-import fs from 'node:fs';
-import http from 'node:http';
-import os from 'node:os';
-import path from 'node:path';
 import readline from 'node:readline';
-import { chromium } from 'playwright-core';
+import { openPage, say } from './chromium.mjs';
 
 const [role, count, size] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const ordered = process.argv[5] === 'ordered';
-const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 
 /** Runs inside the page: a peer connection that talks through the functions `say` (out) and `handle` (in). */
 function pagePeer({ role, count, size, ordered }) {
@@ -95,32 +90,7 @@ function pagePeer({ role, count, size, ordered }) {
   }
 }
 
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-chromium-'));
-const server = http.createServer((_, response) => {
-  response.setHeader('content-type', 'text/html');
-  response.end('<!doctype html><title>data channel peer</title>');
-});
-await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium',
-  headless: true,
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
-const end = async (status) => {
-  await browser.close();
-  server.close();
-  fs.rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
-  process.exit(status);
-};
-for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => end(1));
-
-const page = browser.pages()[0] ?? (await browser.newPage());
-page.on('pageerror', (error) => {
-  say({ type: 'error', message: String(error) });
-  end(1);
-});
-await page.goto(`http://127.0.0.1:${server.address().port}/`);
+const { page, end } = await openPage();
 await page.exposeFunction('say', async (line) => {
   say(line);
   if (line.type === 'closed') setTimeout(() => end(0), 100);
