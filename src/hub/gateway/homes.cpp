@@ -28,6 +28,7 @@ Homes::Homes(Options options, std::vector<Route> routes, Surroundings around)
       log_(around.log),
       port_(around.port),
       ledger_(around.ledger),
+      dedup_(options.dedup_key),
       users_(options.users, around.port) {
   set_routes(std::move(routes));
 }

@@ -30,6 +30,7 @@ class Homes final : private HomePort {
     std::uint64_t epoch;
     Duration tick;
     Users::Limits users;
+    crypto::ShortHashKey dedup_key;
   };
   /// What it refers to outlives it.
   struct Surroundings {

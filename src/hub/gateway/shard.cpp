@@ -23,12 +23,13 @@ ShardCounts& ShardCounts::operator+=(const ShardCounts& other) {
 Shard::Shard(Surroundings around, GatewaySettings settings)
     : around_(std::move(around)),
       settings_(std::move(settings)),
-      homes_({.self = around_.self,
-              .epoch = around_.epoch,
-              .tick = settings_.tick,
-              .users = {.connections = settings_.connections_per_user,
-                        .resume_window = settings_.resume_window}},
-             settings_.routes, {.log = around_.log, .port = around_.port, .ledger = around_.ledger}) {}
+      homes_(
+          {.self = around_.self,
+           .epoch = around_.epoch,
+           .tick = settings_.tick,
+           .users = {.connections = settings_.connections_per_user, .resume_window = settings_.resume_window},
+           .dedup_key = around_.dedup_key},
+          settings_.routes, {.log = around_.log, .port = around_.port, .ledger = around_.ledger}) {}
 
 Shard::~Shard() = default;
 

@@ -89,6 +89,7 @@ class Shard {
     ShardId self;
     std::size_t shards;
     std::uint64_t epoch;
+    crypto::ShortHashKey dedup_key;  ///< Random, and never told.
     MessageLog& log;
     ShardPort& port;
     ShardObserver& observer;

@@ -33,6 +33,7 @@ ShardLoop::ShardLoop(ShardId self, std::size_t shards, Common& common, StoredLog
       shard_({.self = self,
               .shards = shards,
               .epoch = common.epoch,
+              .dedup_key = crypto::random_bytes<sizeof(crypto::ShortHashKey)>(),
               .log = log_,
               .port = *this,
               .observer = events_,

@@ -178,6 +178,7 @@ class World {
           Shard::Surroundings{.self = static_cast<ShardId>(i),
                               .shards = shards,
                               .epoch = kEpoch,
+                              .dedup_key = {},
                               .log = site->log,
                               .port = *site,
                               .observer = *site,
