@@ -55,7 +55,8 @@ void Receiver::send(flow::OutboxItem item, TimePoint now) {
   const Frames& frames = *item.frames;
   const Bytes size = size_of(frames.bytes());
   std::size_t taken = 0;
-  if (outbox_.empty() && !outbox_.has_drops() && !blocked_ && (!item.counted || size <= allowance())) {
+  const bool nothing_waits = outbox_.empty() && !outbox_.has_drops() && !blocked_ && !overflowed_;
+  if (nothing_waits && (!item.counted || size <= allowance())) {
     taken = socket_.write(frames.bytes());
     std::size_t whole = 0;
     while (whole < frames.count() && frames.end_of(whole) <= taken) ++whole;
@@ -106,8 +107,10 @@ void Receiver::on_writable(TimePoint now) {
   flush(now);
 }
 
+/// Nothing more once there was no room for something: the client would hear what comes behind it without it,
+/// or the rest of a frame would be missing.
 void Receiver::flush(TimePoint now) {
-  while (!blocked_) {
+  while (!blocked_ && !overflowed_) {
     const ByteView front = outbox_.front(allowance());
     if ((outbox_.empty() || !front.empty()) && tell_gaps(now)) continue;
     if (front.empty()) break;
@@ -129,7 +132,7 @@ bool Receiver::tell_gaps(TimePoint now) {
   SharedFrames frames = drops.empty() ? nullptr : gap_frames_(drops);
   if (!frames) return false;
   push({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = true}, now, 0);
-  return !overflowed_;
+  return true;
 }
 
 void Receiver::note_sent(const flow::Outbox::Sent& sent, TimePoint now) {
