@@ -135,23 +135,24 @@ void Outbox::inherit(std::optional<TimePoint> age) {
 
 void Outbox::make_room(Bytes needed, TimePoint now) {
   auto entry = normal_.begin();
-  while (entry != normal_.end() && bytes_ + needed > limits_.marks.high) {
-    const auto following = std::next(entry);
-    const std::size_t keep = entry->begun > 0 ? 1 : 0;
-    if (entry->messages() > keep) drop(entry, entry->frame + keep, DropReason::oldest, now);
-    entry = following;
-  }
+  while (entry != normal_.end() && bytes_ + needed > limits_.marks.high)
+    drop_unbegun(entry++, DropReason::oldest, now);
 }
 
 Bytes Outbox::shed(TimePoint now) {
   const Bytes before = bytes_;
-  for (auto entry = normal_.begin(); entry != normal_.end();) {
-    const auto following = std::next(entry);
-    const std::size_t keep = entry->begun > 0 ? 1 : 0;
-    if (entry->messages() > keep) drop(entry, entry->frame + keep, DropReason::shed, now);
-    entry = following;
-  }
+  for (auto entry = normal_.begin(); entry != normal_.end();) drop_unbegun(entry++, DropReason::shed, now);
   return before - bytes_;
+}
+
+std::vector<Drop> Outbox::give_up(std::uint64_t source, TimePoint now) {
+  const std::optional<TimePoint> age = age_of_normal();
+  for (auto entry = normal_.begin(); entry != normal_.end();) {
+    const auto given_up = entry++;
+    if (given_up->item.source == source) drop_unbegun(given_up, DropReason::oldest, now);
+  }
+  inherit(age);
+  return take_drops_if([source](const Drop& drop) { return drop.source == source; });
 }
 
 std::uint64_t Outbox::forget(std::uint64_t source, TimePoint now) {
@@ -169,6 +170,11 @@ std::uint64_t Outbox::forget(std::uint64_t source, TimePoint now) {
   }
   std::erase_if(drops_, [source](const Drop& drop) { return drop.source == source; });
   return forgotten;
+}
+
+void Outbox::drop_unbegun(Queue::iterator entry, DropReason reason, TimePoint now) {
+  const std::size_t keep = entry->begun > 0 ? 1 : 0;
+  if (entry->messages() > keep) drop(entry, entry->frame + keep, reason, now);
 }
 
 void Outbox::drop(Queue::iterator entry, std::size_t from, DropReason reason, TimePoint now) {
@@ -223,21 +229,26 @@ void Outbox::erase(Queue& queue, Queue::iterator entry) {
   queue.erase(entry);
 }
 
+template <typename Which>
+std::vector<Drop> Outbox::take_drops_if(Which which) {
+  std::vector<Drop> taken;
+  std::ranges::copy_if(drops_, std::back_inserter(taken), which);
+  std::erase_if(drops_, which);
+  std::ranges::sort(taken, {}, &Drop::first);
+  return taken;
+}
+
 std::vector<Drop> Outbox::take_drops() {
-  return std::exchange(drops_, {});
+  return take_drops_if([](const Drop&) { return true; });
 }
 
 std::vector<Drop> Outbox::take_drops_before_next() {
   const Queue& queue = turn();
   if (drops_.empty() || &queue != &normal_ || queue.empty() || queue.front().begun > 0) return {};
   const Entry& next = queue.front();
-  const auto is_before = [&](const Drop& drop) {
+  return take_drops_if([&next](const Drop& drop) {
     return drop.source == next.item.source && drop.first < next.item.first + next.frame;
-  };
-  std::vector<Drop> taken;
-  std::ranges::copy_if(drops_, std::back_inserter(taken), is_before);
-  std::erase_if(drops_, is_before);
-  return taken;
+  });
 }
 
 void Outbox::set_limits(OutboxLimits limits, TimePoint now) {

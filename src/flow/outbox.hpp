@@ -110,11 +110,16 @@ class Outbox {
   /// Drops every normal message that has not been begun; the process is out of memory. Returns its bytes.
   Bytes shed(TimePoint now);
 
+  /// A source's messages are critical from now on: those that wait would be overtaken by the next. They are
+  /// dropped, but for one that was begun. Returns all drops of the source that are to be told, in order.
+  [[nodiscard]] std::vector<Drop> give_up(std::uint64_t source, TimePoint now);
+
   /// Nobody wants a source's messages any more: those that have not been begun go, untold, and so do its
   /// drops. Returns how many went.
   std::uint64_t forget(std::uint64_t source, TimePoint now);
 
   [[nodiscard]] bool has_drops() const { return !drops_.empty(); }
+  /// All of them; of each source in order.
   [[nodiscard]] std::vector<Drop> take_drops();
   /// Those that are to be told before what `front` returns goes out, so that a receiver hears of a source in
   /// the order of its offsets: holes before a normal message that has not been begun.
@@ -149,6 +154,9 @@ class Outbox {
   [[nodiscard]] std::optional<TimePoint> age_of_normal() const;
   void inherit(std::optional<TimePoint> age);
   void make_room(Bytes needed, TimePoint now);
+  void drop_unbegun(Queue::iterator entry, DropReason reason, TimePoint now);
+  template <typename Which>
+  [[nodiscard]] std::vector<Drop> take_drops_if(Which which);
   void take_off(Queue& queue, Queue::iterator entry, std::size_t from, TimePoint now);
   void drop(Queue::iterator entry, std::size_t from, DropReason reason, TimePoint now);
   void note(const OutboxItem& item, std::size_t from, std::size_t to, DropReason reason);

@@ -128,7 +128,10 @@ void Receiver::flush(TimePoint now) {
 /// say.
 bool Receiver::tell_gaps(TimePoint now) {
   if (!outbox_.has_drops()) return false;
-  const auto drops = outbox_.empty() ? outbox_.take_drops() : outbox_.take_drops_before_next();
+  return tell(outbox_.empty() ? outbox_.take_drops() : outbox_.take_drops_before_next(), now);
+}
+
+bool Receiver::tell(const std::vector<flow::Drop>& drops, TimePoint now) {
   SharedFrames frames = drops.empty() ? nullptr : gap_frames_(drops);
   if (!frames) return false;
   push({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = true}, now, 0);
@@ -220,11 +223,21 @@ void Receiver::forget(std::uint64_t source, TimePoint now) {
 Bytes Receiver::shed(TimePoint now) {
   const std::uint64_t before = outbox_.stats().dropped;
   const Bytes bytes = outbox_.shed(now);
-  const std::uint64_t dropped = outbox_.stats().dropped - before;
-  books_.gapped += dropped;
-  queued_copies_ -= dropped;
-  settle_account();
+  note_dropped(outbox_.stats().dropped - before);
   return bytes;
+}
+
+void Receiver::give_up(std::uint64_t source, TimePoint now) {
+  const std::uint64_t before = outbox_.stats().dropped;
+  const std::vector<flow::Drop> drops = outbox_.give_up(source, now);
+  note_dropped(outbox_.stats().dropped - before);
+  (void)tell(drops, now);
+}
+
+void Receiver::note_dropped(std::uint64_t messages) {
+  books_.gapped += messages;
+  queued_copies_ -= messages;
+  settle_account();
 }
 
 void Receiver::limits_changed(TimePoint now) {

@@ -88,6 +88,9 @@ class Receiver {
   }
 
   void limits_changed(TimePoint now);
+  /// A conversation's messages are critical from now on, and must not overtake its own: what waits of it is
+  /// dropped and told.
+  void give_up(std::uint64_t source, TimePoint now);
   /// The client has left a conversation: what waits of it has expired.
   void forget(std::uint64_t source, TimePoint now);
   /// Gives up every normal message that waits; returns their bytes.
@@ -126,7 +129,9 @@ class Receiver {
   void push(flow::OutboxItem item, TimePoint now, std::size_t begun);
   void flush(TimePoint now);
   [[nodiscard]] bool tell_gaps(TimePoint now);
+  [[nodiscard]] bool tell(const std::vector<flow::Drop>& drops, TimePoint now);
   void note_sent(const flow::Outbox::Sent& sent, TimePoint now);
+  void note_dropped(std::uint64_t messages);
   void settle_account();
   void forget_acknowledged();
   [[nodiscard]] bool windowed() const { return identity_.acknowledges && limits_.window_enabled; }

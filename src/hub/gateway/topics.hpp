@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/time.hpp"
@@ -26,6 +27,7 @@ struct Subscription {
   bool live = false;       ///< Otherwise it catches up from the log, and batches pass it by.
   bool reading = false;    ///< A page was asked for.
   bool presence = false;
+  flow::Urgency urgency = flow::Urgency::critical;  ///< Of what it was handed last.
 };
 
 /// The subscribers of a conversation on this shard.
@@ -97,6 +99,10 @@ bool Topics::work(std::size_t slice, TimePoint now, Touched&& touched) {
       Subscription* const subscription = job.topic->subscribers_[job.next];
       if (subscription == nullptr || !subscription->live || job.batch->first <= subscription->last) continue;
       subscription->last = job.batch->last();
+      const bool was_normal =
+          std::exchange(subscription->urgency, job.batch->urgency) == flow::Urgency::normal;
+      if (was_normal && job.batch->urgency == flow::Urgency::critical)
+        subscription->receiver->give_up(job.topic->number(), now);
       subscription->receiver->deliver(job.topic->number(), *job.batch, now);
       touched(*subscription);
       --slice;
