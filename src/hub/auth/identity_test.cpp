@@ -42,6 +42,27 @@ TEST(Rights, AreGrantedEachByItself) {
   EXPECT_FALSE(all.may_publish(kAnn));
 }
 
+TEST(Rights, AreForWholeNamesByteByByte) {
+  const Rights rights{.publish = {"ops"}, .join = {"o*s", ""}, .users = {"*.bot", "Ann"}};
+  for (const char* const name : {"Ops", "ops ", "op", "opsops", ""})
+    EXPECT_FALSE(rights.may_publish({.kind = Conversation::Kind::group, .name = name})) << name;
+  EXPECT_TRUE(rights.may_join("os"));
+  EXPECT_TRUE(rights.may_join("o*s"));
+  EXPECT_FALSE(rights.may_join("os.x"));
+  EXPECT_TRUE(rights.may_ask("a.bot"));
+  EXPECT_FALSE(rights.may_ask("bot"));
+  EXPECT_FALSE(rights.may_ask("ann"));
+}
+
+TEST(Rights, AnyOneOfThemIsEnoughAndAdministrationGrantsNone) {
+  const Rights some{.publish = {"a", "b*", "c"}};
+  for (const char* const name : {"a", "bx", "c"})
+    EXPECT_TRUE(some.may_publish({.kind = Conversation::Kind::group, .name = name})) << name;
+  const Rights admin{.admin = true};
+  for (const Conversation& to : {kAnn, kOps, kAll}) EXPECT_FALSE(admin.may_publish(to));
+  EXPECT_FALSE(admin.may_join("ops.night"));
+}
+
 TEST(Rights, OfEveryoneAreAllButAdministration) {
   const Rights rights = Rights::of_everyone();
   for (const Conversation& to : {kAnn, kOps, kAll}) EXPECT_TRUE(rights.may_publish(to));
