@@ -16,9 +16,11 @@ def sluice_binary():
     return os.environ.get("SLUICE_BIN", str(ROOT / "build/release/src/cli/sluice"))
 
 
-def start(crew, name, *arguments, prefix=(), **options):
+def start(crew, name, *arguments, prefix=(), env=None, **options):
+    """Its temporary files go with the crew: those of a hub in memory that is killed would stay behind."""
     limited = ["prlimit", f"--nofile={SOFT_DESCRIPTORS}:", *prefix]
-    return crew.start(name, sluice_binary(), *arguments, "--json", prefix=limited, **options)
+    env = {"TMPDIR": str(crew.folder()), **(env or {})}
+    return crew.start(name, sluice_binary(), *arguments, "--json", prefix=limited, env=env, **options)
 
 
 @dataclasses.dataclass
