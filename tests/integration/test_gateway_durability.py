@@ -271,7 +271,7 @@ def test_a_folder_is_one_hubs(crew):
 
 def test_a_port_is_one_hubs(crew):
     hub = start(crew)
-    error, code = refused(crew, port=hub.port)
+    error, code = refused(crew, listen=f"127.0.0.1:{hub.port}")
     assert (error["code"], code) == ("address_in_use", 7)
     assert str(hub.port) in error["message"] and error["hint"]
     assert hub.is_healthy()

@@ -28,9 +28,9 @@ class Scene:
 
     def kill_and_start_again(self, settings):
         """With the same data, on the same port."""
-        port = self.hub.port
+        listen = f"127.0.0.1:{self.hub.port}"
         self.hub.process.kill()
-        self.hub = MessagingHub(self._crew, UNLIMITED + settings, port=port, **self._options).wait()
+        self.hub = MessagingHub(self._crew, UNLIMITED + settings, listen=listen, **self._options).wait()
 
     def add(self, name, count, *groups, **options):
         return [self.swarm.add(f"{name}{i}", *groups, **options) for i in range(count)]

@@ -18,20 +18,21 @@ PATIENCE = 30.0
 
 
 class MessagingHub:
-    """`sluice hub` with messaging on a port of loopback, with its settings in a file that can be changed.
+    """`sluice hub` with messaging, with its settings in a file that can be changed.
 
-    `settings` is TOML; without `keys` in it the hub is open. `data`: the folder of its store, or in memory. `port`: any
-    that is free unless told.
+    `settings` is TOML; without `keys` in it the hub is open. `data`: the folder of its store, or in memory. `listen`: a
+    port of loopback that is free unless told. `options` are those of a Process.
     """
 
-    def __init__(self, crew, settings="", *arguments, data=None, is_open=True, shards=2, env=None, port=0):
+    def __init__(self, crew, settings="", *arguments, data=None, is_open=True, shards=2, listen="127.0.0.1:0",
+                 **options):
         self._crew = crew
         self.file = crew.folder() / "hub.toml"
         self.write_settings(settings)
-        words = ["hub", "--listen", f"127.0.0.1:{port}", "--config", self.file, "--shards", shards, *arguments]
+        words = ["hub", "--listen", listen, "--config", self.file, "--shards", shards, *arguments]
         words += ["--open"] if is_open else []
         words += ["--data", data] if data else []
-        self.process = sluice.start(crew, "hub", *words, env=env)
+        self.process = sluice.start(crew, "hub", *words, **options)
         self.pid = self.process.pid
         self.url = None
 
@@ -113,11 +114,11 @@ class Loop:
     def run(self, coroutine, timeout=PATIENCE):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
 
-    def client(self, hub, user=None, *, subprotocol=hub_protocol.JSON, path="/v1/hub", greet=True, **hello):
-        """A connected client; one that has been welcomed unless `greet` is false."""
+    def client(self, hub, user=None, *, subprotocol=hub_protocol.JSON, path="/v1/hub", greet=True, over=None, **hello):
+        """A connected client; one that has been welcomed unless `greet` is false. `over`: options of its connection."""
         client = Client(self, subprotocol)
         self._clients.append(client)
-        self.run(client.open(hub.url.replace("http", "ws", 1) + path))
+        self.run(client.open(hub.url.replace("http", "ws", 1) + path, **(over or {})))
         if greet:
             client.greet(user, **hello)
         return client
@@ -143,10 +144,11 @@ class Client:
         self.welcome = None
         self.closed = None  # (code, reason) once the connection has ended
 
-    async def open(self, url):
+    async def open(self, url, **options):
         # It offers deflate, as such clients do; the hub takes none of it.
         self._socket = await websockets.connect(
-            url, subprotocols=[self._subprotocol], max_size=None, max_queue=None, ping_interval=None, close_timeout=10)
+            url, subprotocols=[self._subprotocol], max_size=None, max_queue=None, ping_interval=None, close_timeout=10,
+            **options)
         assert self._socket.subprotocol == self._subprotocol
         assert not self._socket.extensions
         self._reading = asyncio.create_task(self._read())

@@ -9,11 +9,14 @@ Names carry the process id of their maker, so that runs do not meet, and so that
 """
 
 import contextlib
+import ctypes
 import enum
 import os
 import pathlib
 import re
+import socket
 import subprocess
+import threading
 
 PREFIX = "sluice"
 SERVER, SERVER_ALSO = "192.0.2.10", "192.0.2.11"
@@ -131,6 +134,13 @@ class Network:
         self._middle_rule("output", 'oifname != "lo" drop')
         self._middle_rule("forward", "drop")
 
+    def cut_off_home_a(self):
+        """From now on nothing passes between home A and the rest; not a word about it reaches either of them."""
+        self._middle_rule("input", 'iifname "router-1" drop')
+        self._middle_rule("output", 'oifname "router-1" drop')
+        self._middle_rule("forward", 'iifname "router-1" drop')
+        self._middle_rule("forward", 'oifname "router-1" drop')
+
     def heal(self):
         _nft(self.middle, "flush table inet middle")
 
@@ -149,6 +159,28 @@ class Network:
 
     def _middle_rule(self, chain, rule):
         _nft(self.middle, f"add rule inet middle {chain} {rule}")
+
+
+def connect(name, address, port, timeout=60):
+    """A connected socket of a namespace: it stays there, whoever uses it."""
+    made = []
+
+    def make():  # in a thread of its own, as it is the thread that enters the namespace
+        with open(f"/run/netns/{name}", "rb") as place:
+            if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0) != 0:
+                made.append(OSError(ctypes.get_errno(), f"setns {name}"))
+                return
+        try:
+            made.append(socket.create_connection((address, port), timeout=timeout))
+        except OSError as error:
+            made.append(error)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    if isinstance(made[0], OSError):
+        raise made[0]
+    return made[0]
 
 
 def start_turn(crew, network, *, address=SERVER):
