@@ -1,6 +1,7 @@
 #include "cli/messaging_arguments.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <system_error>
@@ -87,6 +88,13 @@ std::string conversation_text(const wire::hub::Conversation& conversation) {
   using Kind = wire::hub::Conversation::Kind;
   if (conversation.kind == Kind::all) return "all";
   return fmt::format("{}/{}", conversation.kind == Kind::user ? "user" : "group", conversation.name);
+}
+
+void report_retry(Reporter& reporter, const messaging::Lost& lost) {
+  const auto in_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lost.retry_in).count();
+  reporter.event(
+      "retry", {{"code", name_of(lost.why.code)}, {"message", describe(lost.why)}, {"in_ms", in_ms}},
+      fmt::format("{}; trying again in {}", describe(lost.why), human_duration(lost.retry_in)));
 }
 
 }  // namespace sluice::cli

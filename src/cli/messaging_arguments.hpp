@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include "api/peer_options.hpp"
+#include "cli/reporter.hpp"
 #include "client/messaging/session.hpp"
 #include "core/error.hpp"
 #include "wire/hub/encoding.hpp"
@@ -39,5 +40,8 @@ struct MessagingOptions {
 /// A conversation as events have it, `{"group": "ops"}`, and as a person reads it, `group/ops`.
 [[nodiscard]] boost::json::object conversation_fields(const wire::hub::Conversation& conversation);
 [[nodiscard]] std::string conversation_text(const wire::hub::Conversation& conversation);
+
+/// That the connection is lost and another will be tried.
+void report_retry(Reporter& reporter, const messaging::Lost& lost);
 
 }  // namespace sluice::cli

@@ -130,12 +130,7 @@ class PublishJob final : public api::Job {
     } else if (const auto* lost = std::get_if<messaging::Lost>(&event)) {
       // Somebody who types a message wants to know at once that nobody is there.
       if (!limits_) return fail_with(Stage::hub, lost->why);
-      reporter_.event(
-          "retry",
-          {{"code", name_of(lost->why.code)},
-           {"message", describe(lost->why)},
-           {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(lost->retry_in).count()}},
-          fmt::format("{}; trying again in {}", describe(lost->why), human_duration(lost->retry_in)));
+      report_retry(reporter_, *lost);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
       fail_with(limits_ ? Stage::running : Stage::hub, over->why);
     } else if (const auto* answered = std::get_if<messaging::Answered>(&event)) {

@@ -133,12 +133,7 @@ class SubscribeJob final : public api::Job {
                       fmt::format("connected as {}{}", connected->welcome.user, why));
     } else if (const auto* lost = std::get_if<messaging::Lost>(&event)) {
       if (!connected_) return fail_with(Stage::hub, lost->why);
-      reporter_.event(
-          "retry",
-          {{"code", name_of(lost->why.code)},
-           {"message", describe(lost->why)},
-           {"in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(lost->retry_in).count()}},
-          fmt::format("{}; trying again in {}", describe(lost->why), human_duration(lost->retry_in)));
+      report_retry(reporter_, *lost);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
       fail_with(connected_ ? Stage::running : Stage::hub, over->why);
     } else if (const auto* refusal = std::get_if<wire::hub::Refusal>(&event)) {

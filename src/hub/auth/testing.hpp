@@ -1,13 +1,8 @@
 #pragma once
 
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <stdexcept>
-#include <stdlib.h>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -16,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "core/testing/temporary_folder.hpp"
 #include "hub/auth/key.hpp"
 
 /// An issuer of tokens, for tests.
@@ -120,32 +116,6 @@ class Issuer {
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
 };
 
-/// Files that go with their test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string path = (std::filesystem::temp_directory_path() / "sluice-auth-test-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no folder for a test");
-    path_ = path;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  /// For its owner alone.
-  [[nodiscard]] std::filesystem::path file(std::string_view name, std::string_view text) const {
-    const auto path = path_ / name;
-    std::ofstream{path, std::ios::binary} << text;
-    std::filesystem::permissions(path,
-                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-    return path;
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using sluice::testing::TemporaryFolder;
 
 }  // namespace sluice::hub::auth::testing

@@ -6,37 +6,23 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <stdlib.h>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "core/testing/temporary_folder.hpp"
 #include "hub/store/store.hpp"
 
 /// Folders that go with a test, and whoever waits for a store's outcomes.
 namespace sluice::hub::store::testing {
 
-class TemporaryFolder {
+/// With a place for a store in it.
+class TemporaryFolder : public sluice::testing::TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string path = (std::filesystem::temp_directory_path() / "sluice-store-test-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no folder for a test");
-    path_ = path;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::string store() const { return (path_ / "store").string(); }
-  [[nodiscard]] std::filesystem::path database() const { return path_ / "store" / "messages.db"; }
-
- private:
-  std::filesystem::path path_;
+  [[nodiscard]] std::string store() const { return (path() / "store").string(); }
+  [[nodiscard]] std::filesystem::path database() const { return path() / "store" / "messages.db"; }
 };
 
 /// Collects outcomes by ticket. Outlives the store.

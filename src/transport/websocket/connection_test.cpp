@@ -22,59 +22,12 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using testing::Heard;
 using testing::on_shard;
 using namespace std::chrono_literals;
 using namespace literals;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr Mask kMask{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
-
-/// Keeps what a socket says, for a test to wait for.
-class Heard final : public transport::MessageSocketListener {
- public:
-  explicit Heard(const asio::any_io_executor& executor) : news_(executor) {}
-  void on_message(MessageKind kind, ByteView message) override {
-    EXPECT_FALSE(closed_);
-    last_kind = kind;
-    messages.emplace_back(as_text(message));
-    if (acting) acting(message);
-    news_.notify();
-  }
-  void on_writable() override {
-    ++writable;
-    if (writing) writing();
-    news_.notify();
-  }
-  void on_closed(const Error& reason) override {
-    EXPECT_FALSE(closed_) << "closed twice";
-    closed_ = reason;
-    news_.notify();
-  }
-  asio::awaitable<std::string> message() {
-    while (messages.empty() && !closed_) co_await news_.wait();
-    if (messages.empty()) co_return std::string{"<closed>"};
-    std::string first = std::move(messages.front());
-    messages.pop_front();
-    co_return first;
-  }
-  asio::awaitable<Error> closed() {
-    while (!closed_) co_await news_.wait();
-    co_return *closed_;
-  }
-  asio::awaitable<void> becomes_writable() {
-    while (writable == 0 && !closed_) co_await news_.wait();
-  }
-  [[nodiscard]] bool is_closed() const { return closed_.has_value(); }
-
-  std::function<void(ByteView)> acting;
-  std::function<void()> writing;
-  std::deque<std::string> messages;
-  MessageKind last_kind = MessageKind::text;
-  int writable = 0;
-
- private:
-  std::optional<Error> closed_;
-  runtime::WakeUp news_;
-};
 
 struct Fixture {
   explicit Fixture(asio::io_context& shard, SocketOptions options = {}, ServerOptions server_options = {})
@@ -203,7 +156,7 @@ SharedFrames frames(const std::vector<std::string>& messages) {
 
 void echo(Fixture& fixture) {
   fixture.heard->acting = [&fixture](ByteView message) {
-    const Frames answer = encode_frames(fixture.heard->last_kind, std::array{message});
+    const Frames answer = encode_frames(fixture.heard->kinds.back(), std::array{message});
     EXPECT_EQ(fixture.end->write(answer.bytes()), answer.bytes().size());
   };
 }

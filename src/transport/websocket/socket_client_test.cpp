@@ -24,50 +24,11 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using testing::Heard;
 using testing::on_shard;
 using namespace std::chrono_literals;
 using namespace literals;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-
-/// Keeps what a socket says, for a test to wait for.
-class Heard final : public transport::MessageSocketListener {
- public:
-  explicit Heard(const asio::any_io_executor& executor) : news_(executor) {}
-  void on_message(MessageKind kind, ByteView message) override {
-    kinds.push_back(kind);
-    messages_.emplace_back(as_text(message));
-    if (acting) acting(message);
-    news_.notify();
-  }
-  void on_writable() override {
-    if (writing) writing();
-  }
-  void on_closed(const Error& reason) override {
-    EXPECT_FALSE(closed_) << "closed twice";
-    closed_ = reason;
-    news_.notify();
-  }
-  asio::awaitable<std::string> message() {
-    while (messages_.empty() && !closed_) co_await news_.wait();
-    if (messages_.empty()) co_return std::string{"<closed>"};
-    std::string first = std::move(messages_.front());
-    messages_.pop_front();
-    co_return first;
-  }
-  asio::awaitable<Error> closed() {
-    while (!closed_) co_await news_.wait();
-    co_return *closed_;
-  }
-
-  std::function<void(ByteView)> acting;
-  std::function<void()> writing;
-  std::vector<MessageKind> kinds;
-
- private:
-  std::deque<std::string> messages_;
-  std::optional<Error> closed_;
-  runtime::WakeUp news_;
-};
 
 /// A server of ours at `/v1/ws` that says everything again.
 struct Echo {

@@ -1,20 +1,23 @@
 #pragma once
 
-#include <cstdlib>
 #include <deque>
 #include <exception>
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
+#include "core/testing/temporary_folder.hpp"
 #include "runtime/wake_up.hpp"
 #include "transport/link.hpp"
+#include "transport/message_socket.hpp"
 
 /// For tests of links over real sockets.
 namespace sluice::websocket::testing {
@@ -80,23 +83,54 @@ class Recorder final : public transport::LinkListener {
   runtime::WakeUp news_;
 };
 
-/// A folder that goes with its test.
-class TemporaryFolder {
+using sluice::testing::TemporaryFolder;
+
+/// Keeps what a socket says, for a test to wait for.
+class Heard final : public transport::MessageSocketListener {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "sluice-test-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
+  explicit Heard(const boost::asio::any_io_executor& executor) : news_(executor) {}
+  void on_message(transport::MessageKind kind, ByteView message) override {
+    EXPECT_FALSE(closed_);
+    kinds.push_back(kind);
+    messages.emplace_back(as_text(message));
+    if (acting) acting(message);
+    news_.notify();
   }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+  void on_writable() override {
+    ++writable;
+    if (writing) writing();
+    news_.notify();
   }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  void on_closed(const Error& reason) override {
+    EXPECT_FALSE(closed_) << "closed twice";
+    closed_ = reason;
+    news_.notify();
+  }
+  boost::asio::awaitable<std::string> message() {
+    while (messages.empty() && !closed_) co_await news_.wait();
+    if (messages.empty()) co_return std::string{"<closed>"};
+    std::string first = std::move(messages.front());
+    messages.pop_front();
+    co_return first;
+  }
+  boost::asio::awaitable<Error> closed() {
+    while (!closed_) co_await news_.wait();
+    co_return *closed_;
+  }
+  boost::asio::awaitable<void> becomes_writable() {
+    while (writable == 0 && !closed_) co_await news_.wait();
+  }
+  [[nodiscard]] bool is_closed() const { return closed_.has_value(); }
+
+  std::function<void(ByteView)> acting;
+  std::function<void()> writing;
+  std::deque<std::string> messages;
+  std::vector<transport::MessageKind> kinds;  ///< Of all that came.
+  int writable = 0;
 
  private:
-  std::filesystem::path path_;
+  std::optional<Error> closed_;
+  runtime::WakeUp news_;
 };
 
 }  // namespace sluice::websocket::testing
