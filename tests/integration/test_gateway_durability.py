@@ -134,25 +134,29 @@ def heard_of(client, group):
 
 def test_a_hub_that_stops_sends_everyone_away_in_good_order(crew):
     data, loop, ops = crew.folder() / "data", crew.adopt(Loop()), {"group": "ops"}
-    # Nobody is cut for being slow: there is a time in which all have to be gone, and a busy machine takes its share of it.
+    # Nobody is cut for being slow: there is a time in which all have to be gone, and a busy machine takes its share.
     hub = start(crew, UNLIMITED + '[backpressure]\nclose_unwritable_after = "-1s"\n', data=data)
     clients = [loop.client(hub, f"user{i}") for i in range(100)]
-    for client in clients[:10]:
+    busy, quiet = clients[:10], clients[10:]
+    for client in busy:
         client.join("ops")
-    sender = clients[0]
+    sender = busy[0]
     sender.publish_many([(ops, "x" * 1000, {}) for _ in range(300)])
     assert hub.terminate() == 0  # its books balance
     pauses = set()
     for client in clients:
-        assert client.wait_closed()[0] == 1001
-        kick = client.hear("kick")
-        assert kick["reason"] == "SHUTTING_DOWN" and kick["message"]
-        pauses.add(kick["retryAfterMs"])
-    assert min(pauses) >= 1000 and len(pauses) > 30, "they come back at different times"
+        code, _ = client.wait_closed()
+        # Who has a part of a message when it stops is reset: there is no word within a message.
+        assert code == 1001 or client in busy and code == 1006
+        if code == 1001:
+            kick = client.hear("kick")
+            assert kick["reason"] == "SHUTTING_DOWN" and kick["message"]
+            pauses.add(kick["retryAfterMs"])
+    assert min(pauses) >= 1000 and len(pauses) > len(quiet) // 2, "they come back at different times"
     # What they had not heard of by then is there for them when they come back.
     answered = max([ack["seq"] for ack in sender.all("ack")], default=0)
     hub = start(crew, data=data)
-    for client in clients[:10]:
+    for client in busy:
         last = heard_of(client, ops)
         again = loop.client(hub, client.welcome["user"], resume={
             "sessionToken": client.welcome["sessionToken"],

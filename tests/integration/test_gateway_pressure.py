@@ -130,9 +130,9 @@ def test_two_thousand_stalled_readers_cost_no_more_than_they_may(crew, open_scen
         scene.send(sender, "busy", 1)
         sent += 1
         peak = max(peak, procfs.rss(scene.hub.pid))
-    # Each of them could hold its high mark, 125 MiB in all: the limit is what holds them down. One message to all of
-    # them may pass it.
-    assert scene.metric("sluice_hub_memory_peak_bytes") < limit + 4 * MIB
+    # Each of them could hold its high mark, 125 MiB in all: the limit is what holds them down. What is on its way to all
+    # of them may pass it: a few messages of 2 MiB.
+    assert scene.metric("sluice_hub_memory_peak_bytes") < limit + 10 * MIB
     assert scene.metric("sluice_hub_shed_bytes_total") > MIB
     scene.hear_all(readers, "busy", range(1, sent + 1))
     # In truth they share what is charged to each of them: their queues and the log of the store find room below it.
@@ -300,7 +300,8 @@ def test_the_window_can_be_switched_off(open_scene, enabled):
     if enabled == "true":  # it may not have taken more than that, and is cut as it says nothing
         assert bob.wait_closed()[0] == 1006
         assert len(bob.all("delivery")) <= 8
-        assert scene.cuts()[0]["reason"] == "unacknowledged"
+        [cut] = streams.eventually("its end is told", scene.cuts)
+        assert cut["reason"] == "unacknowledged"
     else:
         assert [bob.hear("delivery")["offset"] for _ in range(100)] == list(range(1, 101))
         time.sleep(1)  # three times what it may take
