@@ -20,6 +20,14 @@ namespace {
 
 namespace asio = boost::asio;
 
+/// What was said on the command line holds, whatever the settings say.
+observe::LogConfig log_of(const HubArguments& arguments, const hub::config::Settings& settings) {
+  observe::LogConfig log = settings.log;
+  if (arguments.log_level) log.level = *arguments.log_level;
+  if (arguments.json_log) log.format = observe::LogConfig::Format::json;
+  return log;
+}
+
 /// A hub server for as long as nobody stops it.
 class HubJob final : public api::Job {
  public:
@@ -53,7 +61,7 @@ class HubJob final : public api::Job {
     return options;
   }
   void use_log(const hub::config::Settings& settings) const {
-    if (!arguments_.names_log) observe::configure_log(settings.log);
+    observe::configure_log(log_of(arguments_, settings));
   }
   void announce(const api::HubAddresses& addresses) {
     boost::json::object fields{{"service", "hub"}, {"url", addresses.urls.front()}};
@@ -98,7 +106,7 @@ bool HubJob::reload() {
 ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
   auto settings = hub_settings(arguments);
   if (!settings) return reporter.error(Stage::start, settings.error());
-  if (!arguments.config.empty() && !arguments.names_log) observe::configure_log(settings->log);
+  if (!arguments.config.empty()) observe::configure_log(log_of(arguments, *settings));
   asio::io_context shard{1};
   HubJob job{shard.get_executor(), arguments, std::move(*settings), reporter};
   return run_job(shard, job, reporter);
@@ -144,7 +152,9 @@ void add_hub_command(CLI::App& app, Action& chosen) {
                       "Offer administration (/v1/admin) to whoever has this file's token");
   command->add_option("--shards", arguments->shards, "Event loops for messaging [one a core]");
   command->callback([&app, &chosen, arguments] {
-    arguments->names_log = app.count("--log-level") + app.count("--json") > 0;
+    if (app.count("--log-level") > 0)
+      arguments->log_level = observe::parse_log_level(app["--log-level"]->as<std::string>()).level;
+    arguments->json_log = app.count("--json") > 0;
     chosen.run = [arguments](Reporter& reporter) { return run_hub(*arguments, reporter); };
   });
 }

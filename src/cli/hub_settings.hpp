@@ -20,8 +20,9 @@ struct HubArguments {
   bool open = false;
   std::optional<std::string> data{};
   std::optional<std::string> admin_token_file{};
-  std::size_t shards = 0;  ///< 0: one for each core.
-  bool names_log = false;  ///< How to log was said there.
+  std::size_t shards = 0;                        ///< 0: one for each core.
+  std::optional<observe::LogLevel> log_level{};  ///< As it was said there.
+  bool json_log = false;
 };
 
 /// The file's settings with the arguments in place of what they name. Errors: those of the file, and

@@ -98,6 +98,15 @@ ByteView Outbox::front(Bytes allowance) const {
   return frames.bytes().subspan(begin, frames.end_of(end - 1) - begin);
 }
 
+ByteView Outbox::rest_of_begun() const {
+  const Queue& queue = turn();
+  if (queue.empty() || queue.front().begun == 0) return {};
+  const Entry& entry = queue.front();
+  const Frames& frames = *entry.item.frames;
+  const std::size_t begin = frames.begin_of(entry.frame) + entry.begun;
+  return frames.bytes().subspan(begin, frames.end_of(entry.frame) - begin);
+}
+
 Outbox::Sent Outbox::advance(std::size_t bytes, TimePoint now) {
   auto& queue = const_cast<Queue&>(turn());
   ENSURE(!queue.empty() && bytes <= queue.front().bytes());

@@ -95,6 +95,9 @@ class Outbox {
   /// beyond the first are held back that would pass `allowance`; without any, only others go.
   [[nodiscard]] ByteView front(Bytes allowance) const;
 
+  /// What is still to come of a frame that was begun: it must go out whatever else does.
+  [[nodiscard]] ByteView rest_of_begun() const;
+
   /// What an `advance` finished.
   struct Sent {
     std::uint64_t messages = 0;  ///< All of one source.

@@ -60,9 +60,13 @@ class MessageSocket {
   struct Farewell {
     std::uint16_t code = 1000;  ///< RFC 6455 §7.4.
     std::string text{};         ///< At most 123 bytes of UTF-8.
+    /// Encoded frames that still go out in front: first of all the rest of one of which the system has a
+    /// part. The only ones that the socket keeps.
+    ByteBuffer last{};
   };
   /// Ends it in good order behind what was written: bounded in time by `limits::kLinkCloseTimeout`. Where a
-  /// frame was begun and not finished there is no such end, and it is cut. More calls change nothing.
+  /// frame was begun and `last` does not finish it there is no such end, and it is cut. More calls change
+  /// nothing.
   virtual void close(Farewell farewell) = 0;
   /// Ends it at once by a reset, so that what the system still holds goes with it.
   virtual void cut() = 0;

@@ -69,6 +69,9 @@ class Receiver {
   enum class Counts : std::uint8_t { no, yes };
   void say(SharedFrames frames, Counts counts, TimePoint now);
 
+  /// What has to be sent before anything else, also when all that waits is given up: a frame's rest.
+  [[nodiscard]] ByteView rest_of_begun() const { return outbox_.rest_of_begun(); }
+
   void on_writable(TimePoint now);
 
   /// What an acknowledgement covered: the last offset of each source, in order.

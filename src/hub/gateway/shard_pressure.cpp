@@ -72,7 +72,8 @@ void Shard::expire_promises(Connection& connection, Moment now) {
   }
 }
 
-/// Largest normal backlogs first, until the process is under its limit again.
+/// Largest normal backlogs first, until there is room for some time: with a byte less than the limit the next
+/// message would be refused again.
 void Shard::shed_load(Moment now) {
   std::vector<Connection*> heaviest;
   for (const std::uint64_t id : slow_) {
@@ -84,7 +85,8 @@ void Shard::shed_load(Moment now) {
   std::ranges::sort(heaviest, std::ranges::greater{},
                     [](const Connection* connection) { return connection->receiver->waiting(); });
   for (Connection* const connection : heaviest) {
-    if (!around_.ledger.process->over()) return;
+    const flow::AccountStats memory = around_.ledger.process->stats();
+    if (memory.held <= memory.limit - memory.limit / 4) return;
     counts_.shed += connection->receiver->shed(now.at);
   }
 }

@@ -197,9 +197,13 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
         reason == Reason::shutting_down || reason == Reason::overloaded || reason == Reason::store_failed;
     const std::uint32_t retry_after_ms =
         later ? in_ms(limits::kRetryAfterFull) + static_cast<std::uint32_t>(around_.port.random(4'000)) : 0;
-    say(connection, wire::hub::Kick{.reason = reason, .message = message, .retry_after_ms = retry_after_ms},
-        now);
-    connection.socket->close({.code = close_code(reason), .text = close_text(message)});
+    const SharedFrames kick = around_.port.encode(
+        {wire::hub::Kick{.reason = reason, .message = message, .retry_after_ms = retry_after_ms}},
+        connection.encoding);
+    ByteBuffer last = to_buffer(connection.receiver ? connection.receiver->rest_of_begun() : ByteView{});
+    last.insert(last.end(), kick->bytes().begin(), kick->bytes().end());
+    connection.socket->close(
+        {.code = close_code(reason), .text = close_text(message), .last = std::move(last)});
   } else if (how == How::cut) {
     connection.socket->cut();
   }

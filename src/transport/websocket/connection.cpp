@@ -48,7 +48,9 @@ Connection::Connection(NativeStream stream, std::shared_ptr<ReadBuffer> scratch,
       scratch_(std::move(scratch)),
       setup_(std::move(setup)),
       reader_(setup_.reader),
-      timer_(stream_.socket().get_executor()) {}
+      timer_(stream_.socket().get_executor()) {
+  if (setup_.held.empty()) setup_.held = ByteBuffer{};  // what it was allocated for has been taken
+}
 
 Connection::~Connection() {
   if (setup_.memory) setup_.memory->release(charged_);
@@ -307,12 +309,15 @@ void Connection::on_timer() {
 
 void Connection::close(transport::MessageSocket::Farewell farewell) {
   if (state_ != State::open) return;
-  if (begun_ > 0) {
+  if (begun_ > farewell.last.size()) {
     return finish({.code = Errc::closed, .message = "The connection was closed within a message."},
                   How::by_reset);
   }
   state_ = State::closing;
   start_timer(setup_.close_timeout);
+  // As if it were one control frame that is on its way: what comes next is the close frame.
+  control_.insert(control_.end(), farewell.last.begin(), farewell.last.end());
+  begun_ = 0;
   say_goodbye(farewell.code, farewell.text);
   go_on_reading();
 }

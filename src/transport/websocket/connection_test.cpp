@@ -401,6 +401,41 @@ TEST(Connection, ClosesBehindWhatWasWritten) {
   });
 }
 
+TEST(Connection, FinishesAFrameThatWasBegunBeforeItCloses) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    const SharedFrames large = frames({std::string(40'000'000, 'l')});
+    const std::size_t taken = fixture.end->write(large->bytes());
+    EXPECT_LT(taken, large->bytes().size());
+    ByteBuffer last = to_buffer(large->bytes().subspan(taken));
+    const SharedFrames kick = frames({"kick"});
+    last.insert(last.end(), kick->bytes().begin(), kick->bytes().end());
+    fixture.end->close({.code = 4001, .text = "enough", .last = std::move(last)});
+    co_await client.send(Opcode::ping, "no pong comes any more");
+    const Seen first = co_await client.next();
+    EXPECT_EQ(first.payload.size(), 40'000'000U);
+    EXPECT_NEXT(client, Seen{.kind = Kind::binary, .payload = "kick"});
+    EXPECT_NEXT(client, Seen{.kind = Kind::close, .payload = "enough", .code = 4001});
+    co_await client.send(Opcode::close, "\x0F\xA1");
+    EXPECT_EQ((co_await client.next()).kind, Kind::eof);
+    EXPECT_EQ((co_await fixture.heard->closed()).code, Errc::closed);
+    // Without the frame's rest there is no good end.
+    fixture.end.reset();
+    auto other = co_await dial(fixture);
+    (void)co_await other.upgrade();
+    co_await fixture.wait();
+    EXPECT_LT(fixture.end->write(large->bytes()), large->bytes().size());
+    fixture.end->close({});
+    while ((co_await other.next()).kind != Kind::reset) continue;
+    client.stream.close();
+    other.stream.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, EndsInTimeWhenTheClientDoesNotAnswer) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard, {.close_timeout = 50ms, .linger = 50ms}};

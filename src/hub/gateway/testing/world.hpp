@@ -83,7 +83,10 @@ class FakeSocket final : public transport::MessageSocket {
   }
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
-  void close(Farewell farewell) override { wire_->closed = farewell.code; }
+  void close(Farewell farewell) override {
+    wire_->stream.insert(wire_->stream.end(), farewell.last.begin(), farewell.last.end());
+    wire_->closed = farewell.code;
+  }
   void cut() override { wire_->cut = true; }
   [[nodiscard]] transport::MessageSocketStats stats() const override { return {}; }
   [[nodiscard]] std::string_view remote_address() const override { return "192.0.2.1"; }
