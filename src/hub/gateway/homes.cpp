@@ -101,6 +101,7 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
   const auto after = start_of(mail);
   const auto found = after ? room(mail.to) : fail(after.error());
   if (!found) {
+    refused_.emplace(mail.to, mail.from);
     port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
                                                  .conversation = mail.to,
                                                  .head = {},
@@ -123,11 +124,12 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
 }
 
 void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
+  if (refused_.erase({mail.to, mail.from}) > 0) return;
   const auto found = rooms_.find(mail.to);
-  if (found == rooms_.end()) return;
+  ENSURE(found != rooms_.end());
   Room& room = found->second;
   const auto member = room.members.find(mail.user);
-  if (member == room.members.end()) return;  // its Subscribe was refused
+  ENSURE(member != room.members.end());
   room.home->flush(now.at);
   room.home->unsubscribe(mail.from.shard, mail.encoding);
   if (mail.presence) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hub/gateway/dedup.hpp"
@@ -95,6 +96,8 @@ class Homes final : private HomePort {
   /// anew begins behind it: no offset of an epoch is given twice.
   std::uint64_t used_by_stored_ = 0;
   std::uint64_t used_by_others_ = 0;
+  /// Whose Subscribe was refused, until their Unsubscribe comes: each sends one, sooner or later.
+  std::set<std::pair<wire::hub::Conversation, ConnectionRef>> refused_;
   std::set<Home*> batching_;  ///< Something waits for the tick.
   struct Ticket {
     std::uint64_t number;

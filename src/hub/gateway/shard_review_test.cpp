@@ -176,6 +176,22 @@ TEST_F(ShardReview, WhoseLogCannotBeReadIsSentAwayAndComesAgain) {
   EXPECT_THAT(again.all<wire::hub::Kick>(), IsEmpty());
 }
 
+TEST_F(ShardReview, WhoIsSentAwayTakesNothingFromAnotherConnectionOfTheirs) {
+  auto ann = connect("ann"), bob = connect("bob");
+  world.log().broken = true;
+  auto ann_too = connect("ann");
+  EXPECT_THAT(ann_too.all<wire::hub::Kick>(), SizeIs(1));
+  world.log().broken = false;
+  world.publish(bob, user("ann"), "hello");
+  settle(ann);
+  EXPECT_THAT(ann.texts(), ElementsAre("hello"));
+  world.hang_up(ann);
+  world.settle();
+  world.hang_up(bob);
+  world.settle();
+  EXPECT_EQ(world.shard().conversations(), 0U);
+}
+
 TEST_F(ShardReview, AReplayThatBreaksOffEndsInsteadOfBeingTriedForEver) {
   auto bob = connect("bob");
   for (int i = 0; i < 20; ++i) world.publish(bob, group("g"), std::string(5'000, 'x'));
