@@ -185,7 +185,11 @@ class Shard {
   void page(mail::Page mail, Moment now);
   void pulled(Connection& connection, mail::Page mail, Moment now);
   wire::hub::Position bring(Connection& connection, Interest& interest, mail::Page& mail, Moment now);
-  void tell_lost(Connection& connection, const mail::Page& mail, Moment now);
+  struct Between {
+    wire::hub::Position after;
+    wire::hub::Position before;
+  };
+  void tell_lost(Connection& connection, const mail::Page& mail, Between hole, Moment now);
   void replay(Connection& connection, Interest& interest, wire::hub::Delivery delivery, Moment now);
   void pull(Connection& connection, const wire::hub::Pull& pull, Moment now);
   void who(Connection& connection, const wire::hub::Who& who, Moment now);

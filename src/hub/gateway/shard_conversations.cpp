@@ -168,46 +168,42 @@ void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
   const std::size_t behind = std::erase_if(mail.page->messages, [&](const LoggedMessage& message) {
     return mail.last != 0 && message.delivery.position.offset > mail.last;
   });
+  if (behind > 0) mail.page->more = false;  // than what was asked for
   const Position reached = bring(connection, *interest, mail, now);
-  say(connection,
-      wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more && behind == 0},
-      now);
+  say(connection, wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more}, now);
 }
 
-/// What a page holds, and what it lacks. Returns the last position that was looked at.
+/// What a page holds, and what it lacks, in order. Returns the last position that was looked at.
 Position Shard::bring(Connection& connection, Interest& interest, mail::Page& mail, Moment now) {
-  tell_lost(connection, mail, now);
   Position reached = mail.asked_after;
   for (LoggedMessage& message : mail.page->messages) {
+    tell_lost(connection, mail, {.after = reached, .before = message.delivery.position}, now);
     reached = message.delivery.position;
     if (message.expires_at != 0 && message.expires_at <= now.wall) continue;  // worthless by now
     replay(connection, interest, std::move(message.delivery), now);
   }
+  const Position end{.epoch = mail.head.epoch, .offset = mail.head.offset + 1};
+  if (!mail.page->more) tell_lost(connection, mail, {.after = reached, .before = end}, now);
   return reached;
 }
 
 /// What was asked for and is not in the log any more, or never was.
-void Shard::tell_lost(Connection& connection, const mail::Page& mail, Moment now) {
-  const LogPage& page = *mail.page;
-  const bool nothing = page.messages.empty();
-  const Position next = nothing ? Position{.epoch = mail.head.epoch, .offset = mail.head.offset + 1}
-                                : page.messages.front().delivery.position;
+void Shard::tell_lost(Connection& connection, const mail::Page& mail, Between hole, Moment now) {
   // Without an earlier position nothing is missed: it is the first time.
-  if (mail.asked_after == Position{}) return;
-  std::uint64_t first = mail.asked_after.offset + 1;
+  if (hole.after == Position{}) return;
+  std::uint64_t first = hole.after.offset + 1;
   // Numbers that went with an earlier run were given again: those messages are not the ones that it has.
-  if (mail.purpose == mail::Read::Purpose::replay && next.epoch > mail.asked_after.epoch)
-    first = std::min(first, mail.began + 1);
-  if (next.offset <= first) return;
-  std::uint64_t last = next.offset - 1;
-  if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0) last = std::min(last, mail.last);
-  if (last < first) return;
+  const bool is_clients = hole.after == mail.asked_after && mail.purpose == mail::Read::Purpose::replay;
+  if (is_clients && hole.before.epoch > hole.after.epoch) first = std::min(first, mail.began + 1);
+  std::uint64_t end = hole.before.offset;
+  if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0) end = std::min(end, mail.last + 1);
+  if (end <= first) return;
   say(connection,
       wire::hub::Gap{.conversation = mail.of,
-                     .epoch = next.epoch,
+                     .epoch = hole.before.epoch,
                      .first = first,
-                     .last = last,
-                     .count = last - first + 1,
+                     .last = end - 1,
+                     .count = end - first,
                      .reason = Reason::expired,
                      .gone = true},
       now);

@@ -229,6 +229,55 @@ TEST_F(ShardReview, WhatTheDiskLostIsANewMessageWhenItIsSentAgain) {
   EXPECT_EQ(world.log().head(group("g")).value(), receipts[1].position) << "it is where the receipt says";
 }
 
+TEST_F(ShardReview, WhatTheDiskLostIsToldToThoseWhoCatchUpAndPull) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  settle(ann);
+  const auto publish = [&](const char* text, bool is_lost) {
+    world.commits = false;
+    world.publish(ann, group("g"), text);
+    settle(ann);
+    world.log().broken = is_lost;
+    world.commits = true;
+    settle(ann);
+    world.log().broken = false;
+  };
+  publish("1", false);
+  publish("2", true);
+  publish("3", true);
+  publish("4", false);
+  publish("5", true);
+  auto bob = connect("bob");
+  world.say(bob, wire::hub::Join{.group = "g", .from = Position{.epoch = World::kEpoch}});
+  settle(bob);
+  const auto heard = [](const World::Client& client) {
+    std::vector<std::string> texts;
+    for (const auto& message : client.heard) {
+      if (const auto* const delivery = std::get_if<wire::hub::Delivery>(&message)) {
+        texts.push_back(delivery->content.bytes);
+      } else if (const auto* const gap = std::get_if<wire::hub::Gap>(&message)) {
+        EXPECT_TRUE(gap->gone);
+        EXPECT_EQ(gap->count, gap->last - gap->first + 1);
+        texts.push_back(std::to_string(gap->first).append(1, '-').append(std::to_string(gap->last)));
+      }
+    }
+    return texts;
+  };
+  EXPECT_THAT(heard(bob), ElementsAre("1", "2-3", "4", "5-5"));
+  const auto pull = [&](std::uint64_t first, std::uint64_t last) {
+    bob.heard.clear();
+    world.say(bob, wire::hub::Pull{
+                       .conversation = group("g"), .epoch = World::kEpoch, .first = first, .last = last});
+    settle(bob);
+    EXPECT_THAT(bob.all<wire::hub::Pulled>(), SizeIs(1));
+    return heard(bob);
+  };
+  EXPECT_THAT(pull(1, 4), ElementsAre("1", "2-3", "4"));
+  EXPECT_THAT(pull(1, 2), ElementsAre("1", "2-2"));
+  EXPECT_THAT(pull(3, 3), ElementsAre("3-3"));
+  EXPECT_THAT(pull(4, 0), ElementsAre("4", "5-5"));
+}
+
 TEST_F(ShardReview, NumbersThatTheDiskLostAreNotGivenAgain) {
   auto ann = connect("ann");
   world.say(ann, wire::hub::Join{.group = "g"});
