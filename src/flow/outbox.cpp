@@ -170,8 +170,9 @@ std::uint64_t Outbox::forget(std::uint64_t source, TimePoint now) {
     for (auto entry = queue->begin(); entry != queue->end();) {
       const auto following = std::next(entry);
       const std::size_t from = entry->frame + (entry->begun > 0 ? 1 : 0);
-      if (entry->item.source == source && from < entry->end) {
-        forgotten += entry->end - from;
+      const bool is_of_it = entry->item.source == source || entry->item.about == source;
+      if (is_of_it && from < entry->end) {
+        if (entry->item.source == source) forgotten += entry->end - from;
         take_off(*queue, entry, from, now);
       }
       entry = following;

@@ -38,6 +38,7 @@ struct OutboxItem {
   std::uint64_t source = 0;  ///< The owner's number for whose messages they are; named in a Drop.
   std::uint64_t first = 0;   ///< The first one's offset at its source.
   bool counted = false;      ///< The receiver acknowledges them.
+  std::uint64_t about = 0;   ///< A source that is to be forgotten with it, where it is none of its messages.
   std::string key{};  ///< With `conflate`, which asks for one frame an item; empty: it replaces nothing.
 };
 
@@ -118,7 +119,7 @@ class Outbox {
   [[nodiscard]] std::vector<Drop> give_up(std::uint64_t source, TimePoint now);
 
   /// Nobody wants a source's messages any more: those that have not been begun go, untold, and so do its
-  /// drops. Returns how many went.
+  /// drops and what is about it. Returns how many messages of its own went.
   std::uint64_t forget(std::uint64_t source, TimePoint now);
 
   [[nodiscard]] bool has_drops() const { return !drops_.empty(); }

@@ -218,6 +218,31 @@ TEST_F(OutboxTest, ForgetsASourceButForTheFrameThatWasBegun) {
   EXPECT_EQ(send(100), "XXXXX" + text("de"));
 }
 
+TEST_F(OutboxTest, ForgetsWhatIsAboutASourceWithIt) {
+  push("X", {.urgency = Urgency::critical, .source = 9});
+  push("Y", {.urgency = Urgency::critical, .source = 9, .about = kSource});
+  push("a");
+  push("Z", {.urgency = Urgency::critical, .source = 9, .about = 8});
+  EXPECT_EQ(outbox.forget(kSource, now), 1U) << "none of its messages but one";
+  EXPECT_EQ(send(100), text("XZ"));
+}
+
+TEST_F(OutboxTest, GivesUpWhatWaitsOfASourceAndTellsAllOfItsDropsInOrder) {
+  push("ab", {.policy = DropPolicy::conflate, .first = 0});
+  (void)outbox.forget(kSource, now);
+  for (std::uint64_t offset = 1; offset <= 5; ++offset)
+    push("c",
+         {.policy = DropPolicy::conflate, .first = offset, .key = offset == 3 || offset == 5 ? "k" : ""});
+  push("d", {.policy = DropPolicy::oldest, .source = 8});
+  push("X", {.urgency = Urgency::critical, .source = 9});
+  EXPECT_EQ(send(5), "XXXXX");
+  EXPECT_THAT(outbox.give_up(kSource, now), ElementsAre(Drop{kSource, 1, 2, 2, DropReason::oldest},
+                                                        Drop{kSource, 3, 3, 1, DropReason::conflated},
+                                                        Drop{kSource, 4, 5, 2, DropReason::oldest}));
+  EXPECT_EQ(send(100), "XXXXX" + text("d"));
+  EXPECT_FALSE(outbox.has_drops());
+}
+
 /// A receiver of random speed, and the books about what it was sent.
 class OutboxProperty : public testing::TestWithParam<unsigned> {};
 

@@ -46,8 +46,11 @@ void Receiver::deliver(std::uint64_t source, const Batch& batch, TimePoint now) 
        now);
 }
 
-void Receiver::say(SharedFrames frames, Counts counts, TimePoint now) {
-  send({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = counts == Counts::yes},
+void Receiver::say(SharedFrames frames, Counts counts, TimePoint now, std::uint64_t about) {
+  send({.frames = std::move(frames),
+        .urgency = flow::Urgency::critical,
+        .counted = counts == Counts::yes,
+        .about = about},
        now);
 }
 
@@ -131,10 +134,11 @@ bool Receiver::tell_gaps(TimePoint now) {
   return tell(outbox_.empty() ? outbox_.take_drops() : outbox_.take_drops_before_next(), now);
 }
 
-bool Receiver::tell(const std::vector<flow::Drop>& drops, TimePoint now) {
+bool Receiver::tell(const std::vector<flow::Drop>& drops, TimePoint now, std::uint64_t about) {
   SharedFrames frames = drops.empty() ? nullptr : gap_frames_(drops);
   if (!frames) return false;
-  push({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = true}, now, 0);
+  push({.frames = std::move(frames), .urgency = flow::Urgency::critical, .counted = true, .about = about},
+       now, 0);
   return true;
 }
 
@@ -231,7 +235,7 @@ void Receiver::give_up(std::uint64_t source, TimePoint now) {
   const std::uint64_t before = outbox_.stats().dropped;
   const std::vector<flow::Drop> drops = outbox_.give_up(source, now);
   note_dropped(outbox_.stats().dropped - before);
-  (void)tell(drops, now);
+  (void)tell(drops, now, source);
 }
 
 void Receiver::note_dropped(std::uint64_t messages) {

@@ -65,9 +65,9 @@ class Receiver {
   /// Requires source != 0.
   void deliver(std::uint64_t source, const Batch& batch, TimePoint now);
   /// What the hub itself has to say: critical, and no copy. Gaps and requests count among what is
-  /// acknowledged.
+  /// acknowledged. `about`: the source that it is forgotten with; 0: none.
   enum class Counts : std::uint8_t { no, yes };
-  void say(SharedFrames frames, Counts counts, TimePoint now);
+  void say(SharedFrames frames, Counts counts, TimePoint now, std::uint64_t about = 0);
 
   /// What has to be sent before anything else, also when all that waits is given up: a frame's rest.
   [[nodiscard]] ByteView rest_of_begun() const { return outbox_.rest_of_begun(); }
@@ -132,7 +132,7 @@ class Receiver {
   void push(flow::OutboxItem item, TimePoint now, std::size_t begun);
   void flush(TimePoint now);
   [[nodiscard]] bool tell_gaps(TimePoint now);
-  [[nodiscard]] bool tell(const std::vector<flow::Drop>& drops, TimePoint now);
+  [[nodiscard]] bool tell(const std::vector<flow::Drop>& drops, TimePoint now, std::uint64_t about = 0);
   void note_sent(const flow::Outbox::Sent& sent, TimePoint now);
   void note_dropped(std::uint64_t messages);
   void settle_account();

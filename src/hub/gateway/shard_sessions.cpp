@@ -144,8 +144,9 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
 
 void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) {
   if (connection.state == Connection::State::ended) return;
-  const bool counts =
-      std::holds_alternative<wire::hub::Gap>(message) || std::holds_alternative<wire::hub::Delivery>(message);
+  const auto* const gap = std::get_if<wire::hub::Gap>(&message);
+  const bool counts = gap != nullptr || std::holds_alternative<wire::hub::Delivery>(message);
+  const Topic* const about = gap == nullptr ? nullptr : topics_.find(gap->conversation);
   std::vector<wire::hub::FromHub> messages;
   messages.push_back(std::move(message));
   SharedFrames frames = around_.port.encode(messages, connection.encoding);
@@ -154,7 +155,8 @@ void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) 
         frames->bytes());  // before the Hello: what a socket does not take is not worth a wait
     return;
   }
-  connection.receiver->say(std::move(frames), counts ? Receiver::Counts::yes : Receiver::Counts::no, now.at);
+  connection.receiver->say(std::move(frames), counts ? Receiver::Counts::yes : Receiver::Counts::no, now.at,
+                           about == nullptr ? 0 : about->number());
   if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
 }
 
