@@ -278,6 +278,30 @@ TEST_F(ShardReview, WhatTheDiskLostIsToldToThoseWhoCatchUpAndPull) {
   EXPECT_THAT(pull(4, 0), ElementsAre("4", "5-5"));
 }
 
+TEST_F(ShardReview, WhoLeavesHearsOfNoHoleBehindWhatTheyWereNotSent) {
+  auto ann = connect("ann");
+  world.say(ann, wire::hub::Join{.group = "g"});
+  world.publish(ann, group("g"), "1");
+  settle(ann);
+  world.commits = false;
+  world.publish(ann, group("g"), "2");
+  settle(ann);
+  world.log().broken = true;
+  world.commits = true;
+  settle(ann);
+  world.log().broken = false;
+  auto bob = connect("bob");
+  bob.wire->room = 0;
+  world.say(bob, wire::hub::Join{.group = "g", .from = Position{.epoch = World::kEpoch}});
+  world.settle();  // the first, and that the second is gone, wait for him
+  world.say(bob, wire::hub::Leave{.group = "g"});
+  world.give_room(bob, SIZE_MAX);
+  settle(bob);
+  EXPECT_THAT(bob.all<wire::hub::Left>(), SizeIs(1));
+  EXPECT_THAT(bob.texts(), IsEmpty());
+  EXPECT_THAT(bob.all<wire::hub::Gap>(), IsEmpty());
+}
+
 TEST_F(ShardReview, NumbersThatTheDiskLostAreNotGivenAgain) {
   auto ann = connect("ann");
   world.say(ann, wire::hub::Join{.group = "g"});
