@@ -108,7 +108,7 @@ Status HubServer::Impl::create_gateway() {
                         {.name = std::string{wire::hub::kJsonSubprotocol}, .messages = Accepts::text}},
        .ping = gateway_->settings().gateway.heartbeat,
        .missed_pings = gateway_->settings().heartbeat.misses,
-       .memory = gateway_->memory(),
+       .memory = gateway_->parts(),
        .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
       std::move(shards));
   return {};

@@ -112,15 +112,15 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
   Room& room = **found;
   room.home->flush(now.at);
   room.home->subscribe(mail.from.shard, mail.encoding);
-  const std::uint32_t before = room.members[mail.user]++;
-  if (mail.presence) ++room.watchers[mail.from.shard];
-  if (before == 0) tell_presence(room, mail.user, true);
-  port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
-                                               .conversation = mail.to,
-                                               .head = room.home->head(),
-                                               .members = static_cast<std::uint32_t>(room.members.size()),
-                                               .after = *after,
-                                               .interest = mail.interest});
+  room.attendance.come(mail.user, mail.from.shard, mail.presence);
+  tell_presence(mail.to, room, now.at);
+  port_.post(mail.from.shard,
+             mail::Subscribed{.to = mail.from,
+                              .conversation = mail.to,
+                              .head = room.home->head(),
+                              .members = static_cast<std::uint32_t>(room.attendance.members().size()),
+                              .after = *after,
+                              .interest = mail.interest});
 }
 
 void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
@@ -128,18 +128,10 @@ void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
   const auto found = rooms_.find(mail.to);
   ENSURE(found != rooms_.end());
   Room& room = found->second;
-  const auto member = room.members.find(mail.user);
-  ENSURE(member != room.members.end());
   room.home->flush(now.at);
   room.home->unsubscribe(mail.from.shard, mail.encoding);
-  if (mail.presence) {
-    const auto watchers = room.watchers.find(mail.from.shard);
-    if (watchers != room.watchers.end() && --watchers->second == 0) room.watchers.erase(watchers);
-  }
-  if (--member->second == 0) {
-    room.members.erase(member);
-    tell_presence(room, mail.user, false);
-  }
+  room.attendance.go(mail.user, mail.from.shard, mail.presence);
+  tell_presence(mail.to, room, now.at);
   let_go(mail.to);
 }
 
@@ -182,7 +174,7 @@ void Homes::handle(const mail::Abandon& mail) {
 void Homes::handle(const mail::AskWho& mail) {
   wire::hub::Members members{.group = mail.of.name};
   if (const auto found = rooms_.find(mail.of); found != rooms_.end()) {
-    for (const auto& [user, connections] : found->second.members) {
+    for (const auto& [user, connections] : found->second.attendance.members()) {
       members.more = members.users.size() == limits::kMaxMembersNamed;
       if (members.more) break;
       members.users.push_back(user);
@@ -191,10 +183,16 @@ void Homes::handle(const mail::AskWho& mail) {
   port_.post(mail.from.shard, mail::Answer{.to = mail.from, .what = std::move(members)});
 }
 
-void Homes::tell_presence(const Room& room, const std::string& user, bool online) {
-  for (const auto& [shard, watchers] : room.watchers) {
-    port_.post(shard, mail::Presence{
-                          .what = {.group = room.home->conversation().name, .user = user, .online = online}});
+void Homes::tell_presence(const Conversation& of, Room& room, TimePoint now) {
+  const auto due = room.attendance.due();
+  if (!due) return (void)news_.erase(of);
+  if (*due > now) return (void)news_.insert_or_assign(of, *due);
+  news_.erase(of);
+  for (const auto& change : room.attendance.take_changes(now)) {
+    for (const auto& [shard, watchers] : room.attendance.watchers()) {
+      port_.post(shard,
+                 mail::Presence{.what = {.group = of.name, .user = change.user, .online = change.online}});
+    }
   }
 }
 
@@ -208,6 +206,7 @@ void Homes::let_go(const Conversation& of) {
     used = std::max(used, found->second.home->head().offset);
   }
   batching_.erase(found->second.home.get());
+  news_.erase(of);
   rooms_.erase(found);
 }
 
@@ -230,6 +229,9 @@ void Homes::flush(TimePoint now) {
     it = batching_.erase(it);
     home.flush(now);
   }
+  for (const auto& [of, due] : std::map{news_}) {
+    if (due <= now) tell_presence(of, rooms_.at(of), now);
+  }
 }
 
 std::optional<TimePoint> Homes::next_flush() const {
@@ -237,6 +239,9 @@ std::optional<TimePoint> Homes::next_flush() const {
   for (const Home* home : batching_) {
     const auto due = home->flush_due();
     if (due && (!next || *due < *next)) next = due;
+  }
+  for (const auto& [of, due] : news_) {
+    if (!next || due < *next) next = due;
   }
   return next;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hub/gateway/dedup.hpp"
+#include "hub/gateway/attendance.hpp"
 #include "hub/gateway/home.hpp"
 #include "hub/gateway/mail.hpp"
 #include "hub/gateway/route.hpp"
@@ -70,13 +71,13 @@ class Homes final : private HomePort {
   /// A home and who is in it.
   struct Room {
     std::unique_ptr<Home> home;
-    std::map<std::string, std::uint32_t> members{};  ///< Connections of each user.
-    std::map<ShardId, std::uint32_t> watchers{};     ///< Connections that want to know who comes and goes.
+    Attendance attendance{};
   };
 
   Result<Room*> room(const wire::hub::Conversation& of);
   [[nodiscard]] Result<std::optional<wire::hub::Position>> start_of(const mail::Subscribe& mail);
-  void tell_presence(const Room& room, const std::string& user, bool online);
+  /// Now, or at the tick that is due.
+  void tell_presence(const wire::hub::Conversation& of, Room& room, TimePoint now);
   void let_go(const wire::hub::Conversation& of);
 
   void answer(ConnectionRef to, wire::hub::Receipt receipt) override;
@@ -98,7 +99,8 @@ class Homes final : private HomePort {
   std::uint64_t used_by_others_ = 0;
   /// Whose Subscribe was refused, until their Unsubscribe comes: each sends one, sooner or later.
   std::set<std::pair<wire::hub::Conversation, ConnectionRef>> refused_;
-  std::set<Home*> batching_;  ///< Something waits for the tick.
+  std::set<Home*> batching_;                           ///< Something waits for the tick.
+  std::map<wire::hub::Conversation, TimePoint> news_;  ///< When it is told who has come and gone.
   struct Ticket {
     std::uint64_t number;
     wire::hub::Conversation of;

@@ -61,6 +61,28 @@ const Connection* Shard::find(ConnectionRef ref) const {
   return found == connections_.end() ? nullptr : found->second.get();
 }
 
+namespace {
+
+/// What a WebSocket's end is called.
+Reason reason_of(Errc code) {
+  switch (code) {
+    case Errc::closed:
+      return Reason::closed_by_client;
+    case Errc::stalled:
+      return Reason::heartbeat_missed;
+    case Errc::limit_exceeded:
+      return Reason::too_large;
+    case Errc::protocol_violation:
+      return Reason::protocol_violation;
+    case Errc::busy:
+      return Reason::overloaded;
+    default:
+      return Reason::connection_lost;
+  }
+}
+
+}  // namespace
+
 /// What a client says, each kind to where it is dealt with.
 struct Shard::Handler {
   Shard& shard;
@@ -77,7 +99,7 @@ struct Shard::Handler {
     if (shard.paced(connection, size, {}, now)) shard.reply(connection, std::move(reply), size, now);
   }
   void operator()(const wire::hub::Join& join) const {
-    if (shard.paced(connection, size, join.group, now)) shard.join(connection, join, now);
+    if (shard.may_ask(connection, size, join.group, now)) shard.join(connection, join, now);
   }
   void operator()(const wire::hub::Leave& leave) const { shard.leave(connection, leave, now); }
   void operator()(const wire::hub::Pull& pull) const { shard.pull(connection, pull, now); }
@@ -126,10 +148,7 @@ void Shard::lost(ConnectionRef ref, const Error& why, Moment now) {
     return ended_.push_back(std::move(closed.mapped()));
   Connection* const connection = live(ref);
   if (connection == nullptr) return;
-  const Reason reason = why.code == Errc::closed    ? Reason::closed_by_client
-                        : why.code == Errc::stalled ? Reason::heartbeat_missed
-                                                    : Reason::connection_lost;
-  end(*connection, reason, How::silent, describe(why), now);
+  end(*connection, reason_of(why.code), How::silent, describe(why), now);
 }
 
 void Shard::receive(Mail mail, Moment now) {

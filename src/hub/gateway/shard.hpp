@@ -168,6 +168,7 @@ class Shard {
   void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
   void deliver_request(mail::DeliverRequest mail, Moment now);
   void reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
+  [[nodiscard]] bool may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now);
   [[nodiscard]] bool memory_is_short() const;
   void reply_from(mail::ReplyFrom mail, Moment now);
 

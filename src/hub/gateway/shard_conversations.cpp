@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/ensure.hpp"
@@ -259,7 +260,7 @@ void Shard::pull(Connection& connection, const wire::hub::Pull& pull, Moment now
   if (connection.pulling || !connection.receiver->has_room()) {
     return no(Reason::rate_limited, "One pull after the other, when you have taken what you were sent.", 100);
   }
-  if (!paced(connection, 0, pull.conversation.name, now)) return;
+  if (!may_ask(connection, 0, pull.conversation.name, now)) return;
   connection.pulling = true;
   const std::uint64_t before = pull.first == 0 ? 0 : pull.first - 1;
   post(pull.conversation, mail::Read{.of = pull.conversation,
@@ -276,7 +277,7 @@ void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {
                   {.reason = Reason::not_member, .message = "You are not in this group.", .group = who.group},
                   now);
   }
-  if (!paced(connection, 0, who.group, now)) return;
+  if (!may_ask(connection, 0, who.group, now)) return;
   post(group(who.group), mail::AskWho{.of = group(who.group), .from = connection.ref});
 }
 
@@ -302,8 +303,14 @@ void Shard::presence(const wire::hub::Presence& what, Moment now) {
   topics_.each_subscriber(group(what.group), [&](const Subscription& subscription) {
     if (subscription.presence) watchers.push_back(subscription.owner);
   });
+  std::array<SharedFrames, wire::hub::kEncodings> frames;
   for (const std::uint64_t id : watchers) {
-    if (Connection* const connection = live({.shard = around_.self, .id = id})) say(*connection, what, now);
+    Connection* const connection = live({.shard = around_.self, .id = id});
+    if (connection == nullptr) continue;
+    SharedFrames& encoded = frames.at(static_cast<std::size_t>(connection->encoding));
+    if (!encoded) encoded = around_.port.encode({what}, connection->encoding);
+    connection->receiver->say(encoded, Receiver::Counts::no, now.at);
+    if (connection->receiver->is_slow()) slow_.insert(id);
   }
 }
 

@@ -80,6 +80,19 @@ bool Shard::paced(Connection& connection, std::size_t size, const std::string& g
   return !wait;
 }
 
+/// Who asks for more than what already comes needs a token that is good, and is paced.
+bool Shard::may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now) {
+  if (has_expired(connection.identity, now)) {
+    refuse(connection,
+           {.reason = Reason::token_expired,
+            .message = "Your token has expired: send a Refresh.",
+            .group = group},
+           now);
+    return false;
+  }
+  return paced(connection, size, group, now);
+}
+
 void Shard::publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now) {
   if (!connection.answered.begin(publish.seq)) {
     return end(connection, Reason::protocol_violation, How::told,

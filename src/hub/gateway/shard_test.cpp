@@ -514,9 +514,11 @@ TEST_P(ShardTest, TellsWhoComesAndGoes) {
   world.say(ann, wire::hub::Who{.group = "ops"});
   settle({&ann});
   EXPECT_THAT(ann.all<wire::hub::Members>().at(0).users, ElementsAre("ann", "bob"));
+  world.settle_for(200ms);
   world.hang_up(bob);
   settle({&ann});
   world.say(bob_too, wire::hub::Leave{.group = "ops"});
+  world.settle_for(200ms);
   settle({&ann});
   std::vector<std::pair<std::string, bool>> seen;
   for (const auto& presence : ann.all<wire::hub::Presence>())

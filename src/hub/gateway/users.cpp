@@ -28,10 +28,10 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
 }
 
 void Users::detach(mail::Detach mail, Moment now) {
-  if (const auto user = users_.find(mail.user); user != users_.end()) {
-    std::erase(user->second, mail.connection);
-    if (user->second.empty()) users_.erase(user);
-  }
+  const auto user = users_.find(mail.user);
+  // Who was not let in has ended nothing: how the session ended before stays what there is to tell.
+  if (user == users_.end() || std::erase(user->second, mail.connection) == 0) return;
+  if (user->second.empty()) users_.erase(user);
   forget_old(now.at);
   if (order_.size() == limits_.ended_sessions) forget_oldest();
   order_.push_back({.session = mail.session, .at = now.at});

@@ -170,7 +170,7 @@ class Gateway::Impl {
   Status end();
 
   [[nodiscard]] const config::Settings& settings() const { return options_.settings; }
-  [[nodiscard]] std::shared_ptr<flow::Account> memory() const { return common_->ledger.process; }
+  [[nodiscard]] std::shared_ptr<flow::Account> parts() const { return common_->ledger.parts; }
 
  private:
   Status open_store();
@@ -238,7 +238,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
   auto verifier = make_verifier(settings.auth);
   if (!verifier) return fail(std::move(verifier.error()));
   common_->doorman.set_verifier(std::move(*verifier));
-  common_->ledger.process->set_limit(settings.gateway.memory_limit());
+  common_->ledger.set_limits(settings.gateway);
   common_->shares.set_settings(settings.gateway);
   turnstile_.set_limits(turnstile_limits(settings.admission), Clock::now());
   retention_.set(settings);
@@ -378,8 +378,8 @@ Status Gateway::reload(config::Settings settings) {
 const config::Settings& Gateway::settings() const {
   return impl_->settings();
 }
-std::shared_ptr<flow::Account> Gateway::memory() const {
-  return impl_->memory();
+std::shared_ptr<flow::Account> Gateway::parts() const {
+  return impl_->parts();
 }
 asio::awaitable<GatewayStatus> Gateway::status() {
   return impl_->status();

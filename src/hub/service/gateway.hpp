@@ -98,8 +98,8 @@ class Gateway {
   /// Takes up what `needs_restart` does not name. Error: the keys cannot be read; nothing has changed then.
   [[nodiscard]] Status reload(config::Settings settings);
   [[nodiscard]] const config::Settings& settings() const;
-  /// Where all that waits is counted.
-  [[nodiscard]] std::shared_ptr<flow::Account> memory() const;
+  /// What pays for messages that clients have not finished.
+  [[nodiscard]] std::shared_ptr<flow::Account> parts() const;
 
   boost::asio::awaitable<GatewayStatus> status();
   /// Those of one user, or all; at most so many, those first for whom most waits.

@@ -13,6 +13,9 @@ namespace {
 using Io = NativeStream::Io;
 using StreamState = NativeStream::State;
 
+/// So much of a message costs its client nothing: memory that is short must not keep acknowledgements out.
+constexpr Bytes kUnpaidPart{4'096};
+
 Error closed() {
   return {.code = Errc::closed, .message = "The connection was closed."};
 }
@@ -301,6 +304,13 @@ void Connection::on_timer() {
   if (unanswered_ >= setup_.missed_pings)
     return finish({.code = Errc::stalled, .message = other_side() + " does not answer pings."},
                   How::by_reset);
+  // A message takes as long as its sender likes, but not for ever: others want the memory.
+  const bool began_before =
+      std::exchange(part_of_, reader_.held() > Bytes{} ? stats_.messages_received + 1 : 0) ==
+      stats_.messages_received + 1;
+  if (began_before)
+    return finish({.code = Errc::stalled, .message = other_side() + " does not finish its message."},
+                  How::by_reset);
   ++unanswered_;
   ping_ = true;
   pay_or_wait();
@@ -351,8 +361,9 @@ void Connection::refuse(const FrameError& error) {
 
 /// Pays for what is held of the other side's messages; who sends what there is no room for is refused.
 void Connection::settle_memory() {
-  if (!setup_.memory) return;
-  const Bytes held = reader_.held() + Bytes{setup_.held.capacity()};
+  if (!setup_.memory || state_ == State::closed) return;
+  Bytes held = reader_.held() + Bytes{setup_.held.capacity()};
+  if (held <= kUnpaidPart) held = Bytes{};
   if (held <= charged_) {
     setup_.memory->release(charged_ - held);
   } else if (!setup_.memory->try_charge(held - charged_)) {

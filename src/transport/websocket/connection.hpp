@@ -115,8 +115,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool wants_room_ = false;        ///< The owner is owed `on_writable`.
   bool sent_goodbye_ = false;
   std::uint64_t unanswered_ = 0;  ///< Pings since the client was last heard.
-  std::uint64_t begun_ = 0;       ///< Bytes of a frame of the owner's that are still to come.
-  ByteBuffer control_;            ///< A control frame on its way, from `control_sent_` on.
+  std::uint64_t part_of_ = 0;  ///< The number of the message that was unfinished at the last ping; 0: none.
+  std::uint64_t begun_ = 0;    ///< Bytes of a frame of the owner's that are still to come.
+  ByteBuffer control_;         ///< A control frame on its way, from `control_sent_` on.
   std::size_t control_sent_ = 0;
   std::optional<ByteBuffer> pong_;
   bool ping_ = false;

@@ -401,6 +401,24 @@ TEST(Connection, ClosesBehindWhatWasWritten) {
   });
 }
 
+TEST(Connection, EndsWhoDoesNotFinishAMessage) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.ping = 20ms, .missed_pings = 1'000'000}};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    const std::string text(100, 'm');
+    ByteBuffer message;
+    append_client_frame(message, {.opcode = Opcode::text, .payload = as_bytes(text), .mask = kMask});
+    co_await asio::async_write(client.stream, asio::buffer(message.data(), message.size() - 1), kAwait);
+    const Error reason = co_await fixture.heard->closed();
+    EXPECT_EQ(reason.code, Errc::stalled);
+    EXPECT_NE(reason.message.find("finish"), std::string::npos) << reason.message;
+    client.stream.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, FinishesAFrameThatWasBegunBeforeItCloses) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard};

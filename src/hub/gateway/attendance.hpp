@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/time.hpp"
+#include "hub/gateway/ids.hpp"
+
+namespace sluice::hub {
+
+/// Who is in a group, and which shards have connections that want to hear who comes and goes.
+///
+/// Pure. What changes soon after the last news waits for `kPause` and is told as one: somebody who comes and
+/// goes a thousand times in it is worth nothing, or one word, to each watcher. Bounded by the users that a
+/// group has, and those who left within the pause.
+class Attendance {
+ public:
+  static constexpr auto kPause = std::chrono::milliseconds{100};
+
+  void come(const std::string& user, ShardId shard, bool watches);
+  /// Requires one that came with the same arguments.
+  void go(const std::string& user, ShardId shard, bool watches);
+
+  [[nodiscard]] bool has(const std::string& user) const { return members_.contains(user); }
+  /// Connections of each user.
+  [[nodiscard]] const std::map<std::string, std::uint32_t>& members() const { return members_; }
+  [[nodiscard]] const std::map<ShardId, std::uint32_t>& watchers() const { return watchers_; }
+
+  /// When there is news to tell; nothing while there is none.
+  [[nodiscard]] std::optional<TimePoint> due() const;
+  struct Change {
+    std::string user;
+    bool online;
+
+    bool operator==(const Change&) const = default;
+  };
+  [[nodiscard]] std::vector<Change> take_changes(TimePoint now);
+
+ private:
+  void note(const std::string& user, bool was_online);
+
+  std::map<std::string, std::uint32_t> members_;
+  std::map<ShardId, std::uint32_t> watchers_;
+  std::map<std::string, bool> changed_;  ///< What was told last of each.
+  std::optional<TimePoint> told_at_;
+};
+
+}  // namespace sluice::hub

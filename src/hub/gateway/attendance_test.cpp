@@ -1,0 +1,60 @@
+#include "hub/gateway/attendance.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sluice::hub {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Change = Attendance::Change;
+
+TEST(Attendance, TellsTheFirstChangeAtOnceAndTheNextOnesTogether) {
+  Attendance group;
+  const TimePoint begin{1h};
+  group.come("watcher", 0, true);
+  EXPECT_EQ(group.due(), TimePoint{});
+  EXPECT_THAT(group.take_changes(begin), ElementsAre(Change{"watcher", true}));
+  EXPECT_EQ(group.due(), std::nullopt);
+  group.come("ann", 1, false);
+  group.come("bob", 1, false);
+  group.come("bob", 0, false);
+  EXPECT_EQ(group.due(), begin + Attendance::kPause);
+  EXPECT_THAT(group.take_changes(begin + 100ms), ElementsAre(Change{"ann", true}, Change{"bob", true}));
+  group.go("bob", 1, false);
+  EXPECT_EQ(group.due(), std::nullopt) << "another connection of his is there";
+  group.go("bob", 0, false);
+  EXPECT_THAT(group.take_changes(begin + 200ms), ElementsAre(Change{"bob", false}));
+  EXPECT_EQ(group.members().size(), 2U);
+}
+
+TEST(Attendance, SaysNothingOfWhoComesAndGoesWithinThePause) {
+  Attendance group;
+  group.come("watcher", 0, true);
+  (void)group.take_changes(TimePoint{1h});
+  for (int i = 0; i < 1'000; ++i) {
+    group.come("ann", 1, false);
+    group.go("ann", 1, false);
+  }
+  EXPECT_EQ(group.due(), std::nullopt);
+  group.come("ann", 1, false);
+  EXPECT_THAT(group.take_changes(TimePoint{2h}), ElementsAre(Change{"ann", true}));
+}
+
+TEST(Attendance, KeepsNoNewsWhenNobodyWatches) {
+  Attendance group;
+  group.come("ann", 0, false);
+  EXPECT_THAT(group.take_changes({}), IsEmpty());
+  group.come("watcher", 1, true);
+  (void)group.take_changes({});
+  group.go("ann", 0, false);
+  group.go("watcher", 1, true);
+  EXPECT_EQ(group.due(), std::nullopt);
+  EXPECT_TRUE(group.watchers().empty());
+  EXPECT_FALSE(group.has("ann"));
+}
+
+}  // namespace
+}  // namespace sluice::hub
