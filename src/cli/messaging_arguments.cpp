@@ -92,9 +92,9 @@ std::string conversation_text(const wire::hub::Conversation& conversation) {
 
 void report_retry(Reporter& reporter, const messaging::Lost& lost) {
   const auto in_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lost.retry_in).count();
-  reporter.event(
-      "retry", {{"code", name_of(lost.why.code)}, {"message", describe(lost.why)}, {"in_ms", in_ms}},
-      fmt::format("{}; trying again in {}", describe(lost.why), human_duration(lost.retry_in)));
+  reporter.event("retry",
+                 {{"code", name_of(lost.why.code)}, {"message", describe(lost.why)}, {"in_ms", in_ms}},
+                 fmt::format("{}; trying again in {}", describe(lost.why), human_duration(lost.retry_in)));
 }
 
 }  // namespace sluice::cli

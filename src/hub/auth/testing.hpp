@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "core/testing/temporary_folder.hpp"
+#include "core/testing.hpp"
 #include "hub/auth/key.hpp"
 
 /// An issuer of tokens, for tests.

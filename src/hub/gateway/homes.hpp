@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "hub/gateway/dedup.hpp"
 #include "hub/gateway/attendance.hpp"
+#include "hub/gateway/dedup.hpp"
 #include "hub/gateway/home.hpp"
 #include "hub/gateway/mail.hpp"
 #include "hub/gateway/route.hpp"

@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/testing/temporary_folder.hpp"
+#include "core/testing.hpp"
 #include "hub/store/store.hpp"
 
 /// Folders that go with a test, and whoever waits for a store's outcomes.

@@ -14,7 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include "core/testing/temporary_folder.hpp"
+#include "core/testing.hpp"
 #include "runtime/wake_up.hpp"
 #include "transport/link.hpp"
 #include "transport/message_socket.hpp"
