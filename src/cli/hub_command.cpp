@@ -1,5 +1,6 @@
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -85,8 +86,9 @@ class HubJob final : public api::Job {
 bool HubJob::reload() {
   if (arguments_.config.empty()) return false;
   const auto refuse = [this](const Error& error) {
-    reporter_.event("reload_failed", {{"message", error.message}},
-                    fmt::format("the settings stay as they were: {}", error.message));
+    std::vector<std::string_view> lines = lines_of(error.message);
+    lines.insert(lines.begin(), "the settings stay as they were:");
+    reporter_.event("reload_failed", {{"message", error.message}}, lines);
     return true;
   };
   auto fresh = hub_settings(arguments_);
@@ -105,7 +107,11 @@ bool HubJob::reload() {
 
 ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
   auto settings = hub_settings(arguments);
-  if (!settings) return reporter.error(Stage::start, settings.error());
+  if (!settings) {
+    const ExitCode code = reporter.error(Stage::start, settings.error());
+    // A file that is no TOML is as much the user's as one that says nonsense.
+    return settings.error().code == Errc::malformed ? ExitCode::usage : code;
+  }
   if (!arguments.config.empty()) observe::configure_log(log_of(arguments, *settings));
   asio::io_context shard{1};
   HubJob job{shard.get_executor(), arguments, std::move(*settings), reporter};

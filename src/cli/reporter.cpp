@@ -18,6 +18,7 @@ using observe::printable;
 
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kPlain = "\x1b[0m";
+constexpr std::string_view kIndent = "        ";  // below what follows "sluice: "
 constexpr std::string_view kEraseLine = "\r\x1b[2K";
 /// How long something that happened waits for a reader that is slow: the shard stands still meanwhile.
 constexpr auto kPatience = 1s;
@@ -66,6 +67,11 @@ void Reporter::event(std::string_view name, boost::json::object fields, std::str
 
 void Reporter::event(std::string_view name, boost::json::object fields,
                      std::initializer_list<std::string_view> lines) {
+  event(name, std::move(fields), std::span{lines.begin(), lines.size()});
+}
+
+void Reporter::event(std::string_view name, boost::json::object fields,
+                     std::span<const std::string_view> lines) {
   if (format_ == Format::json) {
     deliver(json_line(name, std::move(fields)));
     return;
@@ -103,9 +109,13 @@ ExitCode Reporter::error(Stage stage, const Error& error) {
   }
   clear_status();
   const bool colour = err_.is_terminal() && !observe::colours_refused();
-  std::string text = fmt::format("{}sluice:{} {}\n", colour ? kRed : "", colour ? kPlain : "",
-                                 printable(explain(stage, error)));
-  if (!next.empty()) text += fmt::format("        {}\n", next);
+  const std::string what = explain(stage, error);
+  std::string text = fmt::format("{}sluice:{}", colour ? kRed : "", colour ? kPlain : "");
+  // Before anything was reached all that is said is of this program's own making.
+  const bool ours = stage == Stage::start;
+  for (const std::string_view told : ours ? lines_of(what) : std::vector<std::string_view>{what})
+    text += fmt::format("{}{}\n", text.ends_with('\n') ? kIndent : " ", printable(told));
+  if (!next.empty()) text += fmt::format("{}{}\n", kIndent, next);
   err_.write(text, kPatience);
   return exit_code(stage, error.code);
 }
@@ -134,6 +144,14 @@ void Reporter::warn_of_drops() {
   warned_ = true;
   observe::log(observe::LogLevel::warn, "cli",
                "nobody reads the output: events are dropped until somebody does");
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (std::size_t end = 0; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1))
+    lines.push_back(text.substr(0, end));
+  lines.push_back(text);
+  return lines;
 }
 
 std::string human_bytes(std::uint64_t bytes) {

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -44,6 +46,7 @@ class Reporter {
   /// The same with several lines for a person.
   void event(std::string_view name, boost::json::object fields,
              std::initializer_list<std::string_view> lines);
+  void event(std::string_view name, boost::json::object fields, std::span<const std::string_view> lines);
 
   /// How it goes, for as long as it goes: an event for a program, one line that replaces itself for a person
   /// at a terminal, nothing for a person who reads a file. Of the lines, longest first, the first that fits
@@ -74,6 +77,10 @@ class Reporter {
   std::uint64_t dropped_stats_ = 0;   ///< Since the last `stats` that went out.
   std::uint64_t dropped_events_ = 0;  ///< The same, of all others.
 };
+
+/// Those of a text of our own making, such as the problems of a file. What may come from outside stays one
+/// line, whatever it holds.
+[[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);
 
 /// Figures as a person reads them: `1.5 MiB`, `12.3 MB/s`, `1.2 ms`.
 [[nodiscard]] std::string human_bytes(std::uint64_t bytes);

@@ -88,6 +88,28 @@ TEST(Reporter, ErrorsAreNotColouredWhenTheUserSaysSo) {
   ::unsetenv("NO_COLOR");
 }
 
+TEST(Reporter, AFilesProblemsStandBelowEachOther) {
+  const Error error{.code = Errc::invalid_argument, .message = "hub.toml:1:1: no\nhub.toml:2:1: \x1b"};
+  Pipe pipe;
+  Reporter reporter{{.err = pipe.write_end()}};
+  EXPECT_EQ(reporter.error(Stage::start, error), ExitCode::usage);
+  const std::string told = pipe.take_all();
+  EXPECT_TRUE(told.starts_with("sluice: hub.toml:1:1: no\n        hub.toml:2:1: \\u001b\n")) << told;
+}
+
+TEST(Reporter, WhatAHubSaysStaysOneLine) {
+  const Error error{.code = Errc::refused, .message = "no\nsluice: all is well"};
+  Pipe pipe;
+  Reporter{{.err = pipe.write_end()}}.error(Stage::running, error);
+  EXPECT_EQ(pipe.take_all(), "sluice: no\\u000asluice: all is well\n");
+}
+
+TEST(Reporter, LinesAreTheTextBetweenTheirEnds) {
+  using Lines = std::vector<std::string_view>;
+  EXPECT_EQ(lines_of("one"), Lines{"one"});
+  EXPECT_EQ(lines_of("one\n\ntwo"), (Lines{"one", "", "two"}));
+}
+
 TEST(Reporter, ErrorsCarryCodeMessageAndHint) {
   Pipe out;
   Reporter reporter{{.format = Reporter::Format::json, .out = out.write_end()}};
