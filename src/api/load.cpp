@@ -160,7 +160,8 @@ asio::awaitable<std::optional<Failure>> LoadRun::connect() {
     co_await look();
     const Duration passed = Clock::now() - began;
     const bool nobody = report_.ready == 0 && last_failure_ && passed > limits::kConnectTimeout;
-    if (passed < limits::kLoadConnect && !nobody && report_.counts.normal_cut == 0) continue;
+    const bool hopeless = last_failure_ && last_failure_->code == Errc::unsupported;
+    if (passed < limits::kLoadConnect && !nobody && !hopeless && report_.counts.normal_cut == 0) continue;
     Error why{.code = Errc::timed_out,
               .message = fmt::format("only {} of {} clients came in", report_.ready, options_.clients)};
     if (!report_.counts.last_trouble.empty()) why.message += ": " + report_.counts.last_trouble;

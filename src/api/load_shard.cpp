@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
+#include "api/messaging_connector.hpp"
 #include "flow/backoff.hpp"
 
 namespace sluice::api {
@@ -196,7 +197,7 @@ asio::awaitable<void> LoadShard::open(LoadClient& client) {
       co_return;
     }
     ++failed_attempts_;
-    last_failure_ = std::move(attempt.made.error());
+    last_failure_ = messaging_error(options_.hub, attempt);
     Duration wait = backoff.next(std::uniform_real_distribution<double>{0.0, 1.0}(random_));
     if (attempt.refusal && attempt.refusal->retry_after)
       wait = std::max<Duration>(wait, *attempt.refusal->retry_after);

@@ -11,6 +11,8 @@ namespace {
 namespace asio = boost::asio;
 using Accepts = websocket::FrameReaderOptions::Accepts;
 
+constexpr unsigned kNotFound = 404;
+
 asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::SocketClient> client,
                                                   HubAddress hub, wire::hub::Encoding encoding,
                                                   messaging::Visit visit) {
@@ -24,14 +26,20 @@ asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::Soc
   if (!hub.fingerprint.empty()) options.pin = hub.fingerprint;
   auto attempt = co_await client->connect(hub.url, std::move(options));
   if (attempt.made) co_return attempt;
-  const Errc code = attempt.made.error().code;
-  Error why =
-      std::move(attempt.made.error()).as_cause_of(code, "cannot reach the hub's messaging at " + hub.url);
+  Error why = messaging_error(hub, attempt);
   attempt.made = fail(std::move(why));
   co_return attempt;
 }
 
 }  // namespace
+
+Error messaging_error(const HubAddress& hub, const transport::SocketAttempt& attempt) {
+  if (attempt.refusal && attempt.refusal->status == kNotFound)
+    return {.code = Errc::unsupported, .message = "the hub at " + hub.url + " carries no messages"};
+  Error why = attempt.made.error();
+  const Errc code = why.code;
+  return std::move(why).as_cause_of(code, "cannot reach the hub's messaging at " + hub.url);
+}
 
 messaging::Connector messaging_connector(HubAddress hub, wire::hub::Encoding encoding) {
   return [client = std::make_shared<websocket::SocketClient>(), hub = std::move(hub),

@@ -42,6 +42,9 @@ std::string_view hint(Stage stage, Errc code) {
     case Stage::hub:
       if (code == Errc::permission_denied)
         return "Compare the fingerprint with the one that the hub printed when it started.";
+      if (code == Errc::unsupported)
+        return "Start that hub with --open, or with keys ([[auth.key]]) in its settings; or check --hub (or "
+               "SLUICE_HUB).";
       return "Check --hub (or SLUICE_HUB) and that `sluice hub` runs there; `curl URL/healthz` should "
              "answer.";
     case Stage::rendezvous:

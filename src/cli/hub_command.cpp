@@ -29,6 +29,17 @@ observe::LogConfig log_of(const HubArguments& arguments, const hub::config::Sett
   return log;
 }
 
+/// Who names a folder for messages means to have some.
+void warn_of_an_idle_store(const hub::config::Settings& settings) {
+  const std::string& folder = settings.store.folder;
+  if (folder.empty() || folder == ":memory:" || carries_messages(settings)) return;
+  observe::log(
+      observe::LogLevel::warn, "hub",
+      fmt::format("this hub carries no messages, so nothing is stored in {}: start it with --open, or "
+                  "with keys ([[auth.key]]) in its settings",
+                  folder));
+}
+
 /// A hub server for as long as nobody stops it.
 class HubJob final : public api::Job {
  public:
@@ -113,6 +124,7 @@ ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
     return settings.error().code == Errc::malformed ? ExitCode::usage : code;
   }
   if (!arguments.config.empty()) observe::configure_log(log_of(arguments, *settings));
+  warn_of_an_idle_store(*settings);
   asio::io_context shard{1};
   HubJob job{shard.get_executor(), arguments, std::move(*settings), reporter};
   return run_job(shard, job, reporter);

@@ -59,6 +59,10 @@ Result<Settings> hub_settings(const HubArguments& arguments) {
   return settings;
 }
 
+bool carries_messages(const Settings& settings) {
+  return settings.auth.open || !settings.auth.verifier.keys.empty();
+}
+
 api::HubOptions hub_options(const HubArguments& arguments, Settings settings) {
   api::HubOptions options{.listen = settings.listen.addresses, .version = std::string{kVersion}};
   if (!settings.listen.tls_cert.empty())
@@ -69,7 +73,7 @@ api::HubOptions hub_options(const HubArguments& arguments, Settings settings) {
   options.server.admission.connections = settings.listen.max_connections;
   options.server.admission.connections_per_address = settings.admission.per_address;
   options.server.admission.handshakes = settings.admission.handshakes;
-  if (settings.auth.open || !settings.auth.verifier.keys.empty())
+  if (carries_messages(settings))
     options.messaging = {.settings = std::move(settings), .shards = shards_for(arguments.shards)};
   return options;
 }

@@ -29,7 +29,10 @@ struct HubArguments {
 /// `invalid_argument` for what makes no sense together.
 [[nodiscard]] Result<hub::config::Settings> hub_settings(const HubArguments& arguments);
 
-/// What a hub is to be. Messaging is there when somebody may come in: an open hub, or one with keys.
+/// Whether somebody may come in to exchange messages: to an open hub, or one with keys.
+[[nodiscard]] bool carries_messages(const hub::config::Settings& settings);
+
+/// What a hub is to be. Messaging is there when it carries messages.
 [[nodiscard]] api::HubOptions hub_options(const HubArguments& arguments, hub::config::Settings settings);
 
 }  // namespace sluice::cli

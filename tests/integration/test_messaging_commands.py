@@ -112,10 +112,20 @@ def test_a_hub_that_is_not_there_is_an_error_at_once(crew):
         assert url in done.stderr
 
 
-def test_a_closed_hub_refuses_who_has_no_token(crew):
+def test_a_hub_that_carries_no_messages_says_so(crew):
     hub = sluice.start_hub(crew)
-    done = crew.run(sluice_binary(), "subscribe", *hub.options, "--user", "bob", check=False)
-    assert done.returncode == 3, done.stderr
+    for words in (["subscribe", "--user", "bob"], ["publish", "--user", "ann", "--to", "bob", "x"],
+                  ["load", "--clients", "3", "--duration", "1s"]):
+        done = crew.run(sluice_binary(), *words, *hub.options, check=False, timeout=8)
+        assert done.returncode == 3, done.stderr
+        assert "carries no messages" in done.stderr and "--open" in done.stderr, done.stderr
+
+
+def test_a_hub_that_carries_no_messages_says_that_it_stores_none(crew):
+    for words, warned in ([], True), (["--open"], False):
+        hub = sluice.start_hub(crew, "--data", crew.folder(), *words)
+        assert hub.process.stop() == 0
+        assert ("nothing is stored" in hub.process.transcript(10_000)) == warned
 
 
 def test_a_reader_that_stops_holds_the_subscription_back(crew, hub):
