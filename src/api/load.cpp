@@ -165,6 +165,11 @@ asio::awaitable<std::optional<Failure>> LoadRun::connect() {
     Error why{.code = Errc::timed_out,
               .message = fmt::format("only {} of {} clients came in", report_.ready, options_.clients)};
     if (!report_.counts.last_trouble.empty()) why.message += ": " + report_.counts.last_trouble;
+    if (report_.counts.normal_cut > 0) {  // the hub was reached, and wants none of them
+      why.code = Errc::refused;
+      if (report_.ready == 0) why.message += " A load is for an open hub.";
+      co_return Failure{.stage = Stage::running, .error = std::move(why)};
+    }
     if (last_failure_) why = std::move(*last_failure_).as_cause_of(last_failure_->code, why.message);
     co_return Failure{.stage = Stage::hub, .error = std::move(why)};
   }

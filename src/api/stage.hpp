@@ -11,6 +11,7 @@ namespace sluice::api {
 enum class Stage : std::uint8_t {
   start,       ///< Arguments, files, local ports.
   hub,         ///< Reaching the hub.
+  entry,       ///< Being let in by it.
   rendezvous,  ///< Finding the other side through it and confirming the code.
   path,        ///< Building the peer connection.
   running,     ///< The tunnel is or was up.

@@ -16,6 +16,8 @@ ExitCode exit_code(Stage stage, Errc code) {
       return code == Errc::invalid_argument ? ExitCode::usage : ExitCode::failure;
     case Stage::hub:
       return ExitCode::hub_unreachable;
+    case Stage::entry:
+      return ExitCode::failure;
     case Stage::rendezvous:
       if (code == Errc::not_found || code == Errc::closed) return ExitCode::code_unknown;
       if (code == Errc::wrong_code) return ExitCode::code_wrong;
@@ -47,6 +49,9 @@ std::string_view hint(Stage stage, Errc code) {
                "SLUICE_HUB).";
       return "Check --hub (or SLUICE_HUB) and that `sluice hub` runs there; `curl URL/healthz` should "
              "answer.";
+    case Stage::entry:
+      return "An open hub wants --user NAME, one with keys --token-file FILE with a token of theirs that has "
+             "not expired.";
     case Stage::rendezvous:
       if (code == Errc::not_found) return "Codes live ten minutes: ask the host for its current one.";
       if (code == Errc::wrong_code) return "The code is burnt now: ask the host for its new one.";

@@ -90,6 +90,20 @@ std::string conversation_text(const wire::hub::Conversation& conversation) {
   return fmt::format("{}/{}", conversation.kind == Kind::user ? "user" : "group", conversation.name);
 }
 
+api::Failure why_over(const messaging::Over& over, bool connected) {
+  using wire::hub::Reason;
+  switch (over.reason) {
+    case Reason::none:
+      return {.stage = connected ? api::Stage::running : api::Stage::hub, .error = over.why};
+    case Reason::unauthenticated:
+    case Reason::token_invalid:
+    case Reason::token_expired:
+      return {.stage = api::Stage::entry, .error = over.why};
+    default:
+      return {.stage = api::Stage::running, .error = over.why};  // it was reached, and said why
+  }
+}
+
 void report_retry(Reporter& reporter, const messaging::Lost& lost) {
   const auto in_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lost.retry_in).count();
   reporter.event("retry",

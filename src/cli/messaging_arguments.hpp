@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include "api/peer_options.hpp"
+#include "api/stage.hpp"
 #include "cli/reporter.hpp"
 #include "client/messaging/session.hpp"
 #include "core/error.hpp"
@@ -40,6 +41,9 @@ struct MessagingOptions {
 /// A conversation as events have it, `{"group": "ops"}`, and as a person reads it, `group/ops`.
 [[nodiscard]] boost::json::object conversation_fields(const wire::hub::Conversation& conversation);
 [[nodiscard]] std::string conversation_text(const wire::hub::Conversation& conversation);
+
+/// Why a client's session is over, of one that was `connected` once or never.
+[[nodiscard]] api::Failure why_over(const messaging::Over& over, bool connected);
 
 /// That the connection is lost and another will be tried.
 void report_retry(Reporter& reporter, const messaging::Lost& lost);

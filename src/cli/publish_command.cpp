@@ -132,7 +132,8 @@ class PublishJob final : public api::Job {
       if (!limits_) return fail_with(Stage::hub, lost->why);
       report_retry(reporter_, *lost);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
-      fail_with(limits_ ? Stage::running : Stage::hub, over->why);
+      const api::Failure why = why_over(*over, limits_.has_value());
+      fail_with(why.stage, why.error);
     } else if (const auto* answered = std::get_if<messaging::Answered>(&event)) {
       look(answered->number, answered->receipt);
     }

@@ -171,6 +171,7 @@ TEST(Reporter, FiguresAreReadable) {
 
 TEST(ExitCode, TellsTheStagesApart) {
   EXPECT_EQ(exit_code(Stage::hub, Errc::unreachable), ExitCode::hub_unreachable);
+  EXPECT_EQ(exit_code(Stage::entry, Errc::refused), ExitCode::failure);
   EXPECT_EQ(exit_code(Stage::path, Errc::unreachable), ExitCode::no_path);
   EXPECT_EQ(exit_code(Stage::rendezvous, Errc::not_found), ExitCode::code_unknown);
   EXPECT_EQ(exit_code(Stage::start, Errc::address_in_use), ExitCode::port_in_use);

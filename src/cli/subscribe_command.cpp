@@ -135,7 +135,8 @@ class SubscribeJob final : public api::Job {
       if (!connected_) return fail_with(Stage::hub, lost->why);
       report_retry(reporter_, *lost);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
-      fail_with(connected_ ? Stage::running : Stage::hub, over->why);
+      const api::Failure why = why_over(*over, connected_);
+      fail_with(why.stage, why.error);
     } else if (const auto* refusal = std::get_if<wire::hub::Refusal>(&event)) {
       reporter_.event("trouble",
                       {{"reason", wire::hub::name_of(refusal->reason)},

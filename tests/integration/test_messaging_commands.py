@@ -8,6 +8,7 @@ import time
 
 import pytest
 from harness import sluice, sluice_binary
+from harness.hub_tokens import Issuer
 
 RUN_FIELDS = {"clients", "slow", "duration_s", "sent", "accepted", "refused", "delivered", "gapped", "slow_cut", "normal_cut",
               "p50_ms", "p99_ms", "max_ms", "out_of_order", "duplicates", "missing", "untold", "cpu_s"}
@@ -119,6 +120,25 @@ def test_a_hub_that_carries_no_messages_says_so(crew):
         done = crew.run(sluice_binary(), *words, *hub.options, check=False, timeout=8)
         assert done.returncode == 3, done.stderr
         assert "carries no messages" in done.stderr and "--open" in done.stderr, done.stderr
+
+
+def test_who_is_not_let_in_is_told_why_once_and_what_to_show(crew):
+    issuer, folder = Issuer(crew.folder()), crew.folder()
+    config = folder / "hub.toml"
+    config.write_text(issuer.settings, encoding="utf-8")
+    (folder / "nonsense.jwt").write_text("nonsense", encoding="utf-8")
+    (folder / "late.jwt").write_text(issuer.token("bob", lasts=-3600), encoding="utf-8")
+    keyed, opened = sluice.start_hub(crew, "--config", config), sluice.start_hub(crew, "--open")
+    for hub, who in [(keyed, ["--user", "bob"]), (keyed, ["--token-file", folder / "nonsense.jwt"]),
+                     (keyed, ["--token-file", folder / "late.jwt"]), (opened, ["--token-file", folder / "late.jwt"])]:
+        for words in (["subscribe"], ["publish", "--to", "ann", "x"]):
+            done = crew.run(sluice_binary(), *words, *hub.options, *who, check=False)
+            assert done.returncode == 1, done.stderr
+            reason, hint = done.stderr.splitlines()
+            assert reason.startswith("sluice: The hub ended it: ") and reason.count(": ") < 4, reason
+            assert "--token-file" in hint and "--user" in hint
+    done = crew.run(sluice_binary(), "load", "--clients", "2", *keyed.options, check=False)
+    assert done.returncode == 1 and "wants a token" in done.stderr and "open hub" in done.stderr, done.stderr
 
 
 def test_a_hub_that_carries_no_messages_says_that_it_stores_none(crew):

@@ -127,8 +127,9 @@ void Session::closed(End end, TimePoint now) {
   acknowledge_at_.reset();
   outgoing_.clear();
   abandon_requests();
+  // The close frame behind it says the same once more.
   if (kick && !kick->message.empty())
-    end.why = std::move(end.why).as_cause_of(Errc::refused, "The hub ended it: " + kick->message);
+    end.why = Error{.code = Errc::refused, .message = "The hub ended it: " + kick->message};
   if (is_final(reason) || is_final(end.why.code)) {
     state_ = State::over;
     return tell(Over{.why = std::move(end.why), .reason = reason});

@@ -178,7 +178,7 @@ TEST(Session, ComesBackAfterTheTimeThatItWasTold) {
   const auto told = event<Lost>(session);
   ASSERT_TRUE(told);
   EXPECT_EQ(told->reason, Reason::shutting_down);
-  EXPECT_NE(told->why.message.find("bye"), std::string::npos);
+  EXPECT_EQ(describe(told->why), "The hub ended it: bye");
   session.opened(kStart + 60s);
   session.closed({.why = lost(), .retry_after = 7s, .random = 0}, kStart + 61s);
   EXPECT_EQ(session.connect_at(), kStart + 68s);
