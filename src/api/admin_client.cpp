@@ -13,6 +13,8 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+constexpr unsigned kUnauthorized = 401;
+
 Result<json::object> read_answer(const HubAddress& hub, const websocket::HttpAnswer& answer) {
   boost::system::error_code broken;
   json::value body = json::parse(answer.body, broken);
@@ -21,6 +23,13 @@ Result<json::object> read_answer(const HubAddress& hub, const websocket::HttpAns
                 fmt::format("{} has no administration: it answered {} without JSON", hub.url, answer.status));
   }
   if (answer.status == 200) return std::move(body.as_object());
+  // What the hub says then is for those who write the request by hand.
+  if (answer.status == kUnauthorized) {
+    return fail(Errc::refused,
+                fmt::format("{} does not take this admin token: it wants the one in the file that it was "
+                            "started with",
+                            hub.url));
+  }
   const json::value* const message = body.as_object().if_contains("message");
   if (message == nullptr || !message->is_string())
     return fail(Errc::refused, fmt::format("{} answered {}", hub.url, answer.status));

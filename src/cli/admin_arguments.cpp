@@ -19,8 +19,7 @@ void add_admin_options(CLI::App& command, AdminArguments& arguments) {
       .add_option("--admin-token-file", arguments.token_file,
                   "A file whose first line is the hub's admin token")
       ->envname("SLUICE_ADMIN_TOKEN_FILE")
-      ->option_text("FILE")
-      ->required();
+      ->option_text("FILE (Env:SLUICE_ADMIN_TOKEN_FILE)");
 }
 
 std::expected<boost::json::object, api::Failure> ask_hub(const AdminArguments& arguments,
@@ -29,6 +28,12 @@ std::expected<boost::json::object, api::Failure> ask_hub(const AdminArguments& a
   const auto failed = [](Stage stage, Error error) {
     return std::unexpected(api::Failure{.stage = stage, .error = std::move(error)});
   };
+  if (arguments.token_file.empty()) {
+    return failed(
+        Stage::start,
+        {.code = Errc::invalid_argument,
+         .message = "show the hub's admin token: --admin-token-file FILE, or SLUICE_ADMIN_TOKEN_FILE"});
+  }
   auto hub = api::parse_hub(arguments.hub, arguments.hub_pin);
   if (!hub) return failed(Stage::start, std::move(hub.error()));
   auto token = api::read_admin_token(arguments.token_file);

@@ -1,13 +1,18 @@
 #include "cli/app.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "cli/command.hpp"
+#include "hub/config/problems.hpp"
 #include "observe/log.hpp"
+#include "observe/printable.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -26,7 +31,27 @@ constexpr const char* kFooter = R"(Examples:
 
 Exit status: 0 done, 1 failure, 2 usage, 3 hub unreachable, 4 code unknown or expired, 5 code wrong,
   6 no path between the peers, 7 port in use, 8 peer lost, 130 interrupted without draining.
-Environment: SLUICE_HUB (as --hub), SLUICE_CODE (as the code), NO_COLOR (no colours).)";
+Environment: SLUICE_HUB (as --hub), SLUICE_CODE (as the code), SLUICE_ADMIN_TOKEN_FILE (as
+  --admin-token-file), NO_COLOR (no colours).)";
+
+/// The word that was meant for a command, when there is none of that name; else empty.
+std::string unknown_command(const CLI::App& app) {
+  const std::vector<std::string> rest =
+      app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>{};
+  const auto word =
+      std::ranges::find_if(rest, [](const std::string& text) { return !text.starts_with('-'); });
+  return word == rest.end() ? std::string{} : *word;
+}
+
+void tell_of_unknown_command(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  const std::vector<std::string_view> known{names.begin(), names.end()};
+  const std::string_view meant = hub::config::nearest(word, known);
+  fmt::print(stderr, "sluice: There is no command '{}'{}\n        `sluice --help` lists them.\n",
+             observe::printable(word), meant.empty() ? "." : fmt::format("; did you mean `{}`?", meant));
+}
 
 }  // namespace
 
@@ -63,6 +88,10 @@ ExitCode run(std::span<const std::string> arguments) {
     app.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
     const bool asked_for_help = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+    if (const std::string word = unknown_command(app); !asked_for_help && !word.empty()) {
+      tell_of_unknown_command(app, word);
+      return ExitCode::usage;
+    }
     app.exit(error);
     return asked_for_help ? ExitCode::ok : ExitCode::usage;
   }

@@ -44,10 +44,11 @@ def test_commands_say_what_went_wrong(crew, token_file):
     short = crew.folder() / "short.token"
     short.write_text("secret", encoding="utf-8")
     for arguments, code, words in [
-            (("clients",), 2, "--admin-token-file"),
+            (("clients",), 2, "SLUICE_ADMIN_TOKEN_FILE"),
+            (("kick", "ann"), 2, "--admin-token-file FILE"),
             (("clients", "--admin-token-file", crew.folder() / "none"), 1, "there is no such file"),
             (("clients", "--admin-token-file", short), 2, "16 to 8192"),
-            (("clients", "--admin-token-file", wrong), 1, "admin token"),
+            (("clients", "--admin-token-file", wrong), 1, "does not take this admin token"),
             (("clients", "--admin-token-file", token_file, "--limit", "0"), 2, "--limit"),
             (("kick", "--admin-token-file", token_file), 2, "USER|ID"),
             (("kick", "nobody", "--admin-token-file", token_file), 1, "no connection"),

@@ -129,6 +129,15 @@ def test_the_log_is_coloured_on_a_terminal_unless_refused(crew, on_terminal, no_
     assert (" debug webrtc: " in text) != coloured
 
 
+@pytest.mark.parametrize("words,told", [
+    (["hubb", "--open"], "There is no command 'hubb'; did you mean `hub`?"),
+    (["--json", "a\x1b"], "There is no command 'a\\u001b'.")])
+def test_a_command_that_does_not_exist_is_named(crew, words, told):
+    done = crew.run(sluice_binary(), *words, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"sluice: {told}\n"), done.stderr
+
+
 class Terminal:
     """A terminal whose other side is in this process."""
 
