@@ -49,7 +49,8 @@ void Home::publish(Incoming incoming, Moment now) {
   if (publish.level >= Level::stored && !around_.log.durable()) {
     return refuse(incoming, Reason::not_stored, "This hub keeps messages in memory only.", {});
   }
-  if (publish.level == Level::delivered && awaited_.size() >= limits::kAwaitedDeliveries) {
+  if (publish.level == Level::delivered &&
+      awaited_.size() + processed_.size() >= limits::kAwaitedDeliveries) {
     return refuse(incoming, Reason::too_many_requests, "Too many deliveries are awaited here.",
                   limits::kRetryAfterFull);
   }
@@ -120,6 +121,7 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk, and may send it again.
     awaited_.erase(delivery.position.offset);
+    processed_.erase(delivery.position.offset);
     around_.dedup.forget({.to = conversation_, .from = delivery.from, .id = delivery.id}, delivery.position);
   } else {
     logged_ = delivery.position;
@@ -154,27 +156,33 @@ void Home::await_delivery(const Incoming& incoming) {
 }
 
 void Home::abandon(ConnectionRef who) {
-  std::erase_if(awaited_, [who](const auto& entry) { return entry.second.from == who; });
+  for (auto* const waiting : {&awaited_, &processed_})
+    std::erase_if(*waiting, [who](const auto& entry) { return entry.second.from == who; });
 }
 
-void Home::on_processed(Position position) {
-  if (position.epoch != head_.epoch) return;
-  processed_ = std::max(processed_, position.offset);
+/// Only what is in a stretch: a receiver that is further on was not sent everything before it. What an
+/// earlier epoch has left is before all that is awaited.
+void Home::on_processed(std::uint64_t epoch, const std::vector<Stretch>& received) {
+  if (epoch != head_.epoch || awaited_.empty()) return;
+  for (const Stretch& stretch : received) {
+    const auto end = awaited_.upper_bound(stretch.last);
+    for (auto it = awaited_.lower_bound(stretch.first); it != end;) processed_.insert(awaited_.extract(it++));
+  }
   tell_delivered();
 }
 
 /// Delivered says stored as well: what has been processed before its commit waits for that.
 void Home::tell_delivered() {
-  std::uint64_t last = processed_;
-  if (!unstored_.empty()) last = std::min(last, unstored_.front().message->delivery.position.offset - 1);
-  const auto end = awaited_.upper_bound(last);
-  for (auto it = awaited_.begin(); it != end; ++it) {
+  const auto end = unstored_.empty()
+                       ? processed_.end()
+                       : processed_.lower_bound(unstored_.front().message->delivery.position.offset);
+  for (auto it = processed_.begin(); it != end; ++it) {
     around_.port.answer(it->second.from, {.seq = it->second.seq,
                                           .id = it->second.id,
                                           .level = Level::delivered,
                                           .position = {.epoch = head_.epoch, .offset = it->first}});
   }
-  awaited_.erase(awaited_.begin(), end);
+  processed_.erase(processed_.begin(), end);
 }
 
 void Home::subscribe(ShardId shard, wire::hub::Encoding encoding) {
@@ -265,7 +273,8 @@ Result<LogPage> Home::page(Position after, PageLimits limits) {
 }
 
 bool Home::idle() const {
-  return subscribers_in_all_ == 0 && batch_.empty() && unstored_.empty() && awaited_.empty();
+  return subscribers_in_all_ == 0 && batch_.empty() && unstored_.empty() && awaited_.empty() &&
+         processed_.empty();
 }
 
 }  // namespace sluice::hub

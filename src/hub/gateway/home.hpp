@@ -68,8 +68,8 @@ class Home {
   void publish(Incoming incoming, Moment now);
   /// The outcome of an append. False: the ticket is none of this home's.
   bool on_stored(std::uint64_t ticket, const Status& outcome);
-  /// A receiver has processed everything up to there.
-  void on_processed(wire::hub::Position position);
+  /// A receiver has processed these; the last of them is of that epoch.
+  void on_processed(std::uint64_t epoch, const std::vector<Stretch>& received);
   /// Who waited for deliveries has gone.
   void abandon(ConnectionRef who);
 
@@ -136,8 +136,8 @@ class Home {
   std::size_t batch_bytes_ = 0;
   TimePoint flushed_at_;
   std::deque<Unstored> unstored_;
-  std::uint64_t processed_ = 0;  ///< The last offset of this epoch that a receiver has processed.
-  std::map<std::uint64_t, Awaited> awaited_;  ///< By offset: who wants to know of its delivery.
+  std::map<std::uint64_t, Awaited> awaited_;    ///< By offset: who wants to know of its delivery.
+  std::map<std::uint64_t, Awaited> processed_;  ///< Of these: a receiver has it, the disk does not.
 };
 
 }  // namespace sluice::hub

@@ -160,7 +160,7 @@ void Homes::handle(const mail::Read& mail, Moment now) {
 
 void Homes::handle(const mail::Processed& mail) {
   if (const auto found = rooms_.find(mail.of); found != rooms_.end())
-    found->second.home->on_processed(mail.up_to);
+    found->second.home->on_processed(mail.up_to.epoch, mail.received);
   if (mail.of.kind == Conversation::Kind::user) log_.acknowledge(mail.of, mail.up_to);
 }
 

@@ -21,6 +21,13 @@ struct ConnectionRef {
   auto operator<=>(const ConnectionRef&) const = default;
 };
 
+/// Offsets of one conversation, both included.
+struct Stretch {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  bool operator==(const Stretch&) const = default;
+};
+
 /// As logs and the admin API name it: `SHARD-NUMBER`.
 [[nodiscard]] inline std::string connection_id(ConnectionRef ref) {
   return std::to_string(ref.shard).append(1, '-').append(std::to_string(ref.id));

@@ -52,7 +52,8 @@ struct Read {
 };
 struct Processed {
   wire::hub::Conversation of;
-  wire::hub::Position up_to;
+  wire::hub::Position up_to;        ///< The furthest of what it was sent and has acknowledged.
+  std::vector<Stretch> received{};  ///< What it was sent of that.
 };
 /// A connection has ended: it does not want to know any more what of its own was delivered.
 struct Abandon {

@@ -161,6 +161,15 @@ void Receiver::note_sent(const flow::Outbox::Sent& sent, TimePoint now) {
   if (is_copy) unacknowledged_copies_ += sent.counted;
 }
 
+void Receiver::Processed::add(Stretch more) {
+  last = std::max(last, more.last);
+  if (!received.empty() && received.back().last + 1 == more.first) {
+    received.back().last = more.last;
+  } else {
+    received.push_back(more);
+  }
+}
+
 Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, TimePoint now) {
   if (seq > sent_seq_) return fail(Errc::protocol_violation, "It acknowledges what it was never sent.");
   std::vector<Processed> processed;
@@ -176,12 +185,9 @@ Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, Tim
       books_.delivered += messages;
       unacknowledged_copies_ -= messages;
       const std::uint64_t last = sent.last - (sent.messages - messages);
-      const auto same = std::ranges::find(processed, sent.source, &Processed::source);
-      if (same == processed.end()) {
-        processed.push_back({.source = sent.source, .last = last});
-      } else {
-        same->last = std::max(same->last, last);
-      }
+      auto same = std::ranges::find(processed, sent.source, &Processed::source);
+      if (same == processed.end()) same = processed.insert(same, {.source = sent.source});
+      same->add({.first = last - messages + 1, .last = last});
     }
     sent.messages -= messages;
     sent.bytes -= bytes;

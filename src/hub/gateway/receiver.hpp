@@ -16,6 +16,7 @@
 #include "flow/outbox.hpp"
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/books.hpp"
+#include "hub/gateway/ids.hpp"
 #include "transport/message_socket.hpp"
 #include "wire/hub/message.hpp"
 
@@ -74,10 +75,13 @@ class Receiver {
 
   void on_writable(TimePoint now);
 
-  /// What an acknowledgement covered: the last offset of each source, in order.
+  /// What an acknowledgement covered of each source. A gap is no message, so what it stands for is in none of
+  /// the stretches.
   struct Processed {
     std::uint64_t source;
-    std::uint64_t last;
+    std::uint64_t last = 0;  ///< The furthest offset.
+    std::vector<Stretch> received{};
+    void add(Stretch more);
   };
   /// Cumulative; what was acknowledged before is no error. Error: `protocol_violation` for what was never
   /// sent.

@@ -178,9 +178,12 @@ TEST_F(ReceiverTest, AnAcknowledgementGoesAsFarAsTheLastDeliveryThatItCovers) {
   const auto before = receiver().on_ack(3, now_);
   ASSERT_TRUE(before && before->size() == 1);
   EXPECT_EQ(before->front().last, 3U);
+  EXPECT_THAT(before->front().received, ElementsAre(Stretch{1, 3}));
   const auto behind = receiver().on_ack(7, now_);  // 4, 5, the gap, and the one behind it
   ASSERT_TRUE(behind && behind->size() == 1);
   EXPECT_EQ(behind->front().last, 11U);
+  EXPECT_THAT(behind->front().received, ElementsAre(Stretch{4, 5}, Stretch{11, 11}))
+      << "6 to 10 were dropped";
   EXPECT_FALSE(receiver().on_ack(100, now_)) << "it was never sent";
 }
 

@@ -160,16 +160,17 @@ void Shard::answer(mail::Answer mail, Moment now) {
 }
 
 void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
-  const auto processed = connection.receiver->on_ack(ack.seq, now.at);
+  auto processed = connection.receiver->on_ack(ack.seq, now.at);
   if (!processed)
     return end(connection, Reason::protocol_violation, How::told, processed.error().message, now);
-  for (const Receiver::Processed& done : *processed) {
+  for (Receiver::Processed& done : *processed) {
     const Topic* const topic = topics_.find(done.source);
     if (topic == nullptr) continue;
     const auto interest = connection.interests.find(topic->conversation());
     if (interest == connection.interests.end()) continue;
-    post(topic->conversation(),
-         mail::Processed{.of = topic->conversation(), .up_to = interest->second->epochs.position(done.last)});
+    post(topic->conversation(), mail::Processed{.of = topic->conversation(),
+                                                .up_to = interest->second->epochs.position(done.last),
+                                                .received = std::move(done.received)});
   }
 }
 

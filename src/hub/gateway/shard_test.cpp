@@ -181,6 +181,63 @@ TEST_P(ShardTest, CallsNothingDeliveredThatIsNotStored) {
   EXPECT_EQ(ann.all<wire::hub::Receipt>().at(0).level, Level::delivered);
 }
 
+TEST_P(ShardTest, CallsNothingDeliveredThatWasDropped) {
+  auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
+  join(bob, "ops");
+  world.give_room(bob, 0);
+  constexpr std::size_t kAll = 40;
+  for (std::size_t i = 0; i < kAll; ++i)
+    world.publish(ann, group("ops"), std::string(4'000, 'x'), {.level = Level::delivered});
+  settle({&ann});
+  world.give_room(bob, SIZE_MAX);
+  const auto take_all = [&] {
+    settle({&bob});
+    world.ack(bob);
+    settle({&ann, &bob});
+    world.ack(bob);
+    settle({&ann});
+  };
+  take_all();
+  const auto gaps = bob.all<wire::hub::Gap>();
+  ASSERT_THAT(gaps, SizeIs(1));
+  const auto told = [&] {
+    std::vector<std::uint64_t> offsets;
+    for (const auto& receipt : ann.all<wire::hub::Receipt>()) {
+      EXPECT_EQ(receipt.level, Level::delivered);
+      offsets.push_back(receipt.position.offset);
+    }
+    std::ranges::sort(offsets);
+    return offsets;
+  };
+  std::vector<std::uint64_t> heard;
+  for (const auto& delivery : bob.all<wire::hub::Delivery>()) heard.push_back(delivery.position.offset);
+  std::ranges::sort(heard);
+  ASSERT_EQ(heard.size() + gaps[0].count, kAll);
+  EXPECT_EQ(told(), heard);
+  for (auto next = gaps[0].first; next <= gaps[0].last;) {
+    world.say(bob,
+              wire::hub::Pull{
+                  .conversation = group("ops"), .epoch = World::kEpoch, .first = next, .last = gaps[0].last});
+    take_all();
+    next = bob.all<wire::hub::Pulled>().back().last.offset + 1;
+  }
+  EXPECT_THAT(told(), SizeIs(kAll)) << "all of it was pulled";
+}
+
+TEST_P(ShardTest, CallsNothingDeliveredThatCameBeforeAnybodyListened) {
+  auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
+  world.publish(ann, group("ops"), "to nobody", {.level = Level::delivered});
+  settle({&ann});
+  join(bob, "ops");
+  world.publish(ann, group("ops"), "to bob", {.id = "second", .level = Level::delivered});
+  settle({&bob});
+  world.ack(bob);
+  settle({&ann});
+  const auto receipts = ann.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(1));
+  EXPECT_EQ(receipts[0].id, "second");
+}
+
 TEST_P(ShardTest, TellsASecondCopyWhenTheFirstIsStored) {
   auto ann = connect("ann"), bob = connect("bob");
   world.commits = false;
