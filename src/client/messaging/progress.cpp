@@ -20,6 +20,7 @@ void Progress::begin_at(Position position) {
 
 bool Progress::take(Position position, Source source) {
   if (wanted_.contains(position.offset)) {
+    advance_filling(position);
     wanted_.remove({.first = position.offset, .last = position.offset});
     holes_.remove({.first = position.offset, .last = position.offset});
     if (known_ && position > top_) move_to(position);
@@ -69,6 +70,37 @@ void Progress::want(Range range) {
   if (range.first <= range.last) (void)wanted_.add(range);
 }
 
+void Progress::fill(const wire::hub::Gap& gap) {
+  const auto known = reached();
+  // Where it comes ahead of others, its own epoch is the best guess.
+  const Position before = known && known->offset + 1 >= gap.first
+                              ? Position{.epoch = known->epoch, .offset = gap.first - 1}
+                              : Position{.epoch = gap.epoch, .offset = gap.first - 1};
+  tell(gap);
+  want({.first = gap.first, .last = gap.last});
+  filling_.push_back({.rest = {.first = gap.first, .last = gap.last}, .before = before});
+}
+
+void Progress::filled_to(Position position) {
+  advance_filling(position);
+}
+
+/// A pull brings what it brings in order.
+void Progress::advance_filling(Position to) {
+  for (Filling& one : filling_) {
+    if (to.offset < one.rest.first || to.offset > one.rest.last) continue;
+    one.rest.first = to.offset + 1;
+    one.before = to;
+  }
+  std::erase_if(filling_, [](const Filling& one) { return one.rest.first > one.rest.last; });
+}
+
+void Progress::filled(Range gap) {
+  std::erase_if(filling_, [gap](const Filling& one) {
+    return one.rest.first >= gap.first && one.rest.last <= gap.last;
+  });
+}
+
 void Progress::move_to(Position position) {
   // Offsets may begin anew, lower, with an epoch.
   if (position.epoch != top_.epoch && position.offset <= top_.offset) {
@@ -87,9 +119,17 @@ void Progress::absorb() {
   }
 }
 
-std::optional<Position> Progress::done() const {
+std::optional<Position> Progress::reached() const {
   if (!known_) return std::nullopt;
   return holes_.empty() ? top_ : before_hole_;
+}
+
+std::optional<Position> Progress::done() const {
+  auto done = reached();
+  for (const Filling& one : filling_) {
+    if (done) done = std::min(*done, one.before);
+  }
+  return done;
 }
 
 }  // namespace sluice::messaging

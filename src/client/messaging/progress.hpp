@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "client/messaging/ranges.hpp"
 #include "wire/hub/message.hpp"
@@ -14,7 +15,8 @@ namespace sluice::messaging {
 /// Pure. A gap may be told before messages that come ahead of it (`docs/wire/hub.md`: critical messages
 /// overtake), and behind others; a connection that is lost between them leaves a hole, which the next one
 /// fills. So each message comes out once, and each that never does was told as a gap. Bounded:
-/// `limits::kClientHoles` of each kind, and twice that many ranges that are wanted.
+/// `limits::kClientHoles` of each kind, twice that many ranges that are wanted, and as many gaps that are
+/// filled as its owner fills at a time.
 class Progress {
  public:
   Progress();
@@ -34,13 +36,25 @@ class Progress {
   void want(Range range);
   void forget_wanted(Range range) { wanted_.remove(range); }
 
-  /// Everything up to there was given, or told. Nothing while nothing is known.
+  /// A gap that is to be filled before anything else is said of it: `tell` and `want`, and `done` stays
+  /// before it until it is filled.
+  void fill(const wire::hub::Gap& gap);
+  /// All that there is of it was given, or told, up to there.
+  void filled_to(wire::hub::Position position);
+  /// So was the rest of it, or its owner was told that it will not come.
+  void filled(Range gap);
+
+  /// Everything up to there was given, or told, or is being filled: what another connection of the same
+  /// session goes on from. Nothing while nothing is known.
+  [[nodiscard]] std::optional<wire::hub::Position> reached() const;
+  /// The same, but for what is being filled: what another process goes on from.
   [[nodiscard]] std::optional<wire::hub::Position> done() const;
 
  private:
   void note_skipped(Range skipped);
   void move_to(wire::hub::Position position);
   void absorb();
+  void advance_filling(wire::hub::Position to);
 
   bool known_ = false;
   wire::hub::Position top_{};  ///< The furthest that was given; or told, where nothing before is open.
@@ -49,6 +63,12 @@ class Progress {
   Ranges told_;                        ///< Above `top_`: told already.
   std::uint64_t told_epoch_ = 0;
   Ranges wanted_;
+  /// A gap that is being filled, as far as that is still to be done.
+  struct Filling {
+    Range rest;
+    wire::hub::Position before;  ///< The last position before it.
+  };
+  std::vector<Filling> filling_;
 };
 
 }  // namespace sluice::messaging

@@ -103,6 +103,47 @@ TEST(Progress, LearnsNothingOfSingleMessagesFromAGapThatPutsSomeTogether) {
   EXPECT_EQ(progress.done(), at(0));
 }
 
+TEST(Progress, StaysBeforeWhatIsBeingFilled) {
+  Progress progress;
+  progress.begin_at(at(0));
+  EXPECT_TRUE(progress.take(at(1), Source::live));
+  progress.fill(gap(2, 5));
+  EXPECT_TRUE(progress.take(at(6), Source::live));
+  progress.fill(gap(7, 8));
+  EXPECT_TRUE(progress.take(at(9), Source::live));
+  EXPECT_EQ(progress.done(), at(1));
+  EXPECT_EQ(progress.reached(), at(9)) << "this session fills it by itself";
+  EXPECT_TRUE(progress.take(at(2), Source::log));
+  EXPECT_EQ(progress.done(), at(2));
+  EXPECT_TRUE(progress.take(at(4), Source::log)) << "3 has expired";
+  EXPECT_EQ(progress.done(), at(4));
+  progress.filled({.first = 2, .last = 5});
+  EXPECT_EQ(progress.done(), at(6)) << "7 is still to come";
+  EXPECT_TRUE(progress.take(at(7), Source::log));
+  EXPECT_TRUE(progress.take(at(8), Source::log));
+  EXPECT_EQ(progress.done(), at(9));
+}
+
+TEST(Progress, StaysBeforeAGapThatItBeginsWith) {
+  Progress progress;
+  progress.fill(gap(3, 4));
+  EXPECT_FALSE(progress.done());
+  EXPECT_TRUE(progress.take(at(5), Source::live));
+  EXPECT_EQ(progress.done(), at(2));
+  progress.filled_to(at(3));
+  EXPECT_EQ(progress.done(), at(3)) << "the page had nothing that is not worthless by now";
+  progress.filled({.first = 3, .last = 4});
+  EXPECT_EQ(progress.done(), at(5));
+}
+
+TEST(Progress, DoesNotGoBackForWhatItsOwnerPulls) {
+  Progress progress;
+  progress.begin_at(at(20));
+  progress.want({.first = 3, .last = 9});
+  EXPECT_TRUE(progress.take(at(3), Source::log));
+  EXPECT_EQ(progress.done(), at(20)) << "it was given long ago, or was never missed";
+}
+
 TEST(Progress, TakesAnOldOffsetOfANewEpochForAnotherMessage) {
   Progress progress;
   EXPECT_TRUE(progress.take(at(50, 3), Source::live));

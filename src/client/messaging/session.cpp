@@ -85,15 +85,18 @@ wire::hub::Hello Session::hello() const {
                          .agent = options_.agent};
   if (options_.session_token.empty()) return hello;
   hello.resume = wire::hub::Resume{.session_token = options_.session_token};
-  for (const auto& place : positions()) {
-    const auto& [kind, name] = place.conversation;
+  for (const auto& [conversation, progress] : progress_) {
+    const auto reached = progress.reached();
+    if (!reached) continue;
+    const auto& [kind, name] = conversation;
     if (kind == Conversation::Kind::all) continue;  // not replayed
     if (kind == Conversation::Kind::group) {
       // What a resume joins has no presence: such a group is joined by itself.
       const auto wanted = groups_.find(name);
       if (wanted == groups_.end() || wanted->second.presence) continue;
     }
-    if (hello.resume->positions.size() < limits::kMaxPositions) hello.resume->positions.push_back(place);
+    if (hello.resume->positions.size() < limits::kMaxPositions)
+      hello.resume->positions.push_back({.conversation = conversation, .position = *reached});
   }
   return hello;
 }
@@ -109,10 +112,10 @@ std::vector<wire::hub::PositionIn> Session::positions() const {
 void Session::rejoin(bool resumed) {
   for (auto& [name, join] : groups_) {
     const auto progress = progress_.find(group_of(name));
-    const auto done = progress == progress_.end() ? std::nullopt : progress->second.done();
-    if (resumed && done && !join.presence) continue;  // by the resume
+    const auto reached = progress == progress_.end() ? std::nullopt : progress->second.reached();
+    if (resumed && reached && !join.presence) continue;  // by the resume
     wire::hub::Join again = join;
-    if (done) again.from = done;
+    if (reached) again.from = reached;
     say(std::move(again));
   }
 }
@@ -243,7 +246,7 @@ Status Session::join(wire::hub::Join join) {
     return fail(Errc::limit_exceeded, "One may be in no more groups.");
   const auto known = progress_.find(group_of(join.group));
   wire::hub::Join first = join;
-  if (known != progress_.end() && known->second.done()) first.from = known->second.done();
+  if (known != progress_.end() && known->second.reached()) first.from = known->second.reached();
   groups_.emplace(join.group, std::move(join));
   if (state_ == State::open) say(std::move(first));
   return {};

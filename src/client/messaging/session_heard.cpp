@@ -56,16 +56,16 @@ void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
 void Session::on(wire::hub::Gap&& gap, TimePoint now) {
   const auto known = progress_.find(gap.conversation);
   Progress& progress = known == progress_.end() ? progress_[gap.conversation] : known->second;
-  progress.tell(gap);
   const bool exact = gap.last >= gap.first && gap.count == gap.last - gap.first + 1;
   const bool worth =
       exact && !gap.gone && gap.reason != Reason::conflated && pulls_.size() < limits::kClientHoles;
   if (options_.gaps == SessionOptions::Gaps::tell || !worth) {
+    progress.tell(gap);
     tell(std::move(gap));
     return count();
   }
   ++counted_;
-  progress.want({.first = gap.first, .last = gap.last});
+  progress.fill(gap);
   wire::hub::Pull pull{
       .conversation = gap.conversation, .epoch = gap.epoch, .first = gap.first, .last = gap.last};
   pulls_.push_back({.pull = std::move(pull), .gap = std::move(gap)});
@@ -124,7 +124,9 @@ void Session::on(wire::hub::Pulled&& pulled, TimePoint now) {
   Pulling& pulling = pulls_.front();
   const std::uint64_t last = pulling.pull.last;
   const bool goes_on = pulled.more && (last == 0 || pulled.last.offset < last);
+  Progress& progress = progress_[pulled.conversation];
   if (pulling.gap && goes_on) {
+    progress.filled_to(pulled.last);
     pulling.pull.first = pulled.last.offset + 1;
     pulling.sent = false;
     pulling.not_before = {};
@@ -132,8 +134,8 @@ void Session::on(wire::hub::Pulled&& pulled, TimePoint now) {
   }
   const bool is_ours = pulling.gap.has_value();
   if (!pulled.more || last != 0)
-    progress_[pulled.conversation].forget_wanted(
-        {.first = pulling.pull.first, .last = last == 0 ? limits::kMaxPosition : last});
+    progress.forget_wanted({.first = pulling.pull.first, .last = last == 0 ? limits::kMaxPosition : last});
+  if (is_ours) progress.filled({.first = pulling.gap->first, .last = pulling.gap->last});
   pulls_.pop_front();
   if (!is_ours) tell(std::move(pulled));
   pull_next(now);
@@ -153,6 +155,7 @@ void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
     Pulling failed = std::move(pulls_.front());
     pulls_.pop_front();
     if (failed.gap) {
+      progress_[failed.gap->conversation].filled({.first = failed.gap->first, .last = failed.gap->last});
       failed.gap->first = failed.pull.first;
       failed.gap->count = failed.gap->last - failed.gap->first + 1;
       progress_[failed.gap->conversation].forget_wanted(

@@ -276,6 +276,8 @@ TEST(Session, PullsWhatAGapSaysIsStillThere) {
   const auto pulls = sent<Pull>(session);
   ASSERT_EQ(pulls.size(), 1U);
   EXPECT_EQ(pulls[0], (Pull{.conversation = inbox(), .epoch = 3, .first = 2, .last = 4}));
+  const auto kept = [&] { return session.positions().at(0).position; };
+  EXPECT_EQ(kept(), (Position{3, 1})) << "another process would have to pull it";
   // Too early: again later.
   session.heard(Refusal{.reason = Reason::rate_limited, .retry_after_ms = 500, .group = "me"}, 9_B, kStart);
   EXPECT_EQ(session.next_tick(), kStart + 500ms);
@@ -287,6 +289,7 @@ TEST(Session, PullsWhatAGapSaysIsStillThere) {
   session.heard(Pulled{.conversation = inbox(), .last = {3, 2}, .more = true}, 9_B, kStart);
   EXPECT_EQ(event<Message>(session)->delivery.position.offset, 2U);
   EXPECT_EQ(sent<Pull>(session).at(0).first, 3U);
+  EXPECT_EQ(kept(), (Position{3, 2}));
   // What the log has not is told.
   session.heard(Gap{.conversation = inbox(),
                     .epoch = 3,
@@ -299,6 +302,7 @@ TEST(Session, PullsWhatAGapSaysIsStillThere) {
   EXPECT_TRUE(event<Gap>(session));
   // A disk that fails leaves the gap.
   session.heard(Pulled{.conversation = inbox(), .last = {3, 4}}, 9_B, kStart);
+  EXPECT_EQ(kept(), (Position{3, 4}));
   Gap another = gap;
   another.first = 6;
   another.last = 6;
@@ -306,6 +310,29 @@ TEST(Session, PullsWhatAGapSaysIsStillThere) {
   session.heard(another, 9_B, kStart);
   session.heard(Refusal{.reason = Reason::store_failed, .group = "me"}, 9_B, kStart);
   EXPECT_EQ(event<Gap>(session), another);
+  session.heard(delivery(inbox(), 7), 9_B, kStart);
+  EXPECT_EQ(kept(), (Position{3, 4})) << "nothing was said of 5";
+}
+
+TEST(Session, PullsOnWhereItWasWhenAConnectionIsLost) {
+  auto pulling = options();
+  pulling.gaps = SessionOptions::Gaps::pull;
+  Session session{pulling};
+  welcome(session);
+  session.heard(delivery(inbox(), 1), 9_B, kStart);
+  session.heard(
+      Gap{.conversation = inbox(), .epoch = 3, .first = 2, .last = 4, .count = 3, .reason = Reason::shed},
+      9_B, kStart);
+  session.heard(delivery(inbox(), 5), 9_B, kStart);
+  (void)session.take_outgoing();
+  session.closed({.why = {.code = Errc::link_lost, .message = "gone"}}, kStart);
+  session.opened(kStart);
+  const auto hellos = sent<Hello>(session);
+  ASSERT_EQ(hellos.size(), 1U);
+  EXPECT_EQ(hellos[0].resume->positions.at(0).position, (Position{3, 5})) << "5 need not come again";
+  EXPECT_EQ(session.positions().at(0).position, (Position{3, 1}));
+  session.heard(Welcome{.session_token = "t", .resumed = true}, 9_B, kStart);
+  EXPECT_EQ(sent<Pull>(session).size(), 1U);
 }
 
 TEST(Session, AnswersPingsAndMeasuresItsOwn) {
