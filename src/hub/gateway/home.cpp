@@ -98,7 +98,7 @@ std::optional<Reason> Home::store(const Incoming& incoming, const SharedMessage&
 void Home::answer_duplicate(const Incoming& incoming, Position first) {
   const wire::hub::Publish& publish = incoming.publish;
   Level level = Level::accepted;
-  if (publish.level >= Level::stored && around_.route->stored) {
+  if (publish.level >= Level::stored && around_.route->stored && around_.log.durable()) {
     const auto unstored = std::ranges::find(
         unstored_, first, [](const Unstored& waiting) { return waiting.message->delivery.position; });
     if (unstored != unstored_.end()) {

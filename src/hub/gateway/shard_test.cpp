@@ -261,6 +261,22 @@ TEST_P(ShardTest, TellsASecondCopyWhenTheFirstIsStored) {
   EXPECT_THAT(bob.texts(), ElementsAre("pay"));
 }
 
+TEST_P(ShardTest, CallsNoSecondCopyStoredWhereNothingIsOnADisk) {
+  auto ann = connect("ann");
+  for (std::size_t shard = 0; shard < GetParam(); ++shard) world.log(shard).on_disk = false;
+  world.publish(ann, user("bob"), "one", {.id = "m1"});
+  settle({&ann});
+  for (const Level level : {Level::stored, Level::delivered})
+    world.publish(ann, user("bob"), "one", {.id = "m1", .level = level});
+  settle({&ann});
+  const auto receipts = ann.all<wire::hub::Receipt>();
+  ASSERT_THAT(receipts, SizeIs(2));
+  for (const auto& receipt : receipts) {
+    EXPECT_TRUE(receipt.duplicate);
+    EXPECT_EQ(receipt.level, Level::accepted);
+  }
+}
+
 TEST_P(ShardTest, WelcomeTellsWhereTheInboxIs) {
   auto ann = connect("ann");
   EXPECT_EQ(ann.all<wire::hub::Welcome>().at(0).inbox.offset, 0U);

@@ -136,7 +136,7 @@ class MemoryLog final : public MessageLog {
     if (broken) return fail(Errc::io, "the disk is gone");
     return acknowledged_[inbox];
   }
-  [[nodiscard]] bool durable() const override { return true; }
+  [[nodiscard]] bool durable() const override { return on_disk; }
 
   /// Stores what waits; `done` hears of each.
   template <typename Done>
@@ -161,6 +161,7 @@ class MemoryLog final : public MessageLog {
   }
 
   bool broken = false;
+  bool on_disk = true;
   std::size_t most_waiting = 10'000;
 
  private:
