@@ -23,9 +23,8 @@ Result<bool> LogWriter::has_work(UnixMs now) {
   const auto expired = on_.any_expired.first(now);
   on_.any_expired.reset();
   if (!expired || *expired) return expired;
-  const auto owing = on_.find_owing.first(std::int64_t{0});
-  on_.find_owing.reset();
-  if (!owing || *owing) return owing;
+  if (auto known = know_plans(now); !known) return fail(std::move(known.error()));
+  if (!due_.empty() && due_.begin()->first <= now) return true;
   const auto bytes = used();
   if (!bytes) return fail(bytes.error());
   return *bytes > options_.bound || conversations_ > options_.conversations;
@@ -47,42 +46,86 @@ Status LogWriter::trim_touched(Work& work) {
   return {};
 }
 
-/// The oldest rows of a conversation, while they are acknowledged or too many.
-Status LogWriter::trim(Row& row, Work& work) {
+/// The oldest rows of a conversation, while they are too many, or were acknowledged long enough ago; under
+/// pressure all that were.
+Status LogWriter::trim(Row& row, Work& work, Pressure pressure) {
   const Retention retention = options_.retention(row.conversation);
   const auto is_over = [&] { return row.count > retention.count || row.bytes > retention.bytes.count(); };
-  bool owes = row.owes || is_over();
-  for (std::size_t look = kFirstLook; owes && work.budget > 0; look *= 2) {
+  const UnixMs grace_ends = work.now + options_.grace.count();
+  if (row.owes && !plans_.contains(row.id)) plan(row.id, {.due = grace_ends, .mark = row.seen});
+  const auto planned = plans_.find(row.id);
+  const bool is_due =
+      planned != plans_.end() && (pressure == Pressure::yes || planned->second.due <= work.now);
+  Position mark{};
+  if (is_due) mark = pressure == Pressure::yes ? row.seen : planned->second.mark;
+  bool more = is_due || is_over();
+  if (!more) return {};
+  bool acknowledged_left = false;
+  for (std::size_t look = kFirstLook; more && work.budget > 0; look *= 2) {
     const auto oldest = collect(on_.oldest_of, on_.oldest_of.first(row.id, few(std::min(look, work.budget))));
     if (!oldest) return fail(oldest.error());
-    owes = !oldest->empty();
+    more = !oldest->empty();
+    acknowledged_left = false;
     for (const Old& old : *oldest) {
       const bool acknowledged = old.position <= row.seen;
-      owes = acknowledged || is_over();
-      if (!owes) break;
+      more = old.position <= mark || is_over();
+      acknowledged_left = acknowledged && !more;
+      if (!more) break;
       auto removed = remove(old, acknowledged ? Removal::acknowledged : Removal::trimmed, work);
       if (!removed) return removed;
     }
   }
+  if (more) {
+    const Position so_far = planned == plans_.end() ? Position{} : planned->second.mark;
+    plan(row.id, {.due = work.now, .mark = so_far});
+  } else if (is_due && acknowledged_left) {
+    plan(row.id, {.due = grace_ends, .mark = row.seen});
+  } else if (is_due) {
+    drop_plan(row.id);
+  }
+  const bool owes = plans_.contains(row.id);
   if (owes != row.owes) row.changed = true;
   row.owes = owes;
   return {};
 }
 
-/// Conversations that an earlier transaction has left unfinished.
+/// Conversations whose grace has ended, or that an earlier transaction has left unfinished.
 Status LogWriter::trim_owing(Work& work) {
-  std::int64_t last = 0;
-  while (work.budget > 0) {
-    const auto found = on_.find_owing.first(last);
-    if (!found) return fail(found.error());
-    if (!*found) return {};
-    last = on_.find_owing.integer(0);
-    on_.find_owing.reset();
-    const auto row = row_by_id(last, work);
+  while (work.budget > 0 && !due_.empty() && due_.begin()->first <= work.now) {
+    --work.budget;  // a look is not free
+    const auto row = row_by_id(due_.begin()->second, work);
     if (!row) return fail(row.error());
     if (auto trimmed = trim(**row, work); !trimmed) return trimmed;
   }
   return {};
+}
+
+/// After an opening, or an error: what is owed gets a grace from now on.
+Status LogWriter::know_plans(UnixMs now) {
+  if (plans_known_) return {};
+  plans_.clear();
+  due_.clear();
+  auto found = on_.owing.first();
+  for (; found && *found; found = on_.owing.next()) {
+    plan(on_.owing.integer(0), {.due = now + options_.grace.count(),
+                                .mark = as_position(on_.owing.integer(1), on_.owing.integer(2))});
+  }
+  if (!found) return fail(std::move(found.error()));
+  plans_known_ = true;
+  return {};
+}
+
+void LogWriter::plan(std::int64_t conversation, Plan plan) {
+  drop_plan(conversation);
+  due_.emplace(plan.due, conversation);
+  plans_.emplace(conversation, plan);
+}
+
+void LogWriter::drop_plan(std::int64_t conversation) {
+  const auto known = plans_.find(conversation);
+  if (known == plans_.end()) return;
+  due_.erase({known->second.due, conversation});
+  plans_.erase(known);
 }
 
 Status LogWriter::expire(Work& work) {
@@ -97,11 +140,19 @@ Status LogWriter::expire(Work& work) {
   return {};
 }
 
+/// What was acknowledged goes first.
 Status LogWriter::evict(Work& work) {
   while (work.budget > 0) {
     const auto bytes = used();
     if (!bytes) return fail(bytes.error());
     if (*bytes <= options_.bound) return {};
+    if (!due_.empty()) {
+      --work.budget;
+      const auto row = row_by_id(due_.begin()->second, work);
+      if (!row) return fail(row.error());
+      if (auto trimmed = trim(**row, work, Pressure::yes); !trimmed) return trimmed;
+      continue;
+    }
     const auto oldest = collect(on_.oldest, on_.oldest.first(few(std::min(kFirstLook, work.budget))));
     if (!oldest) return fail(oldest.error());
     if (oldest->empty()) return {};
@@ -131,6 +182,7 @@ Status LogWriter::forget(Work& work) {
     if (work.rows.contains(id)) return {};  // in use at this moment
     if (auto raised = on_.raise_floor.run(head); !raised) return raised;
     if (auto forgotten = on_.forget.run(id); !forgotten) return forgotten;
+    drop_plan(id);
     ++work.applied.forgotten;
   }
   return {};

@@ -49,7 +49,7 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .update_row =
           make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
                "count = ?, bytes = ?, touched = ?, owes = ? WHERE id = ?"),
-      .find_owing = make("SELECT id FROM conversation WHERE owes = 1 AND id > ? ORDER BY id LIMIT 1"),
+      .owing = make("SELECT id, seen_epoch, seen_offset FROM conversation WHERE owes = 1"),
       .insert =
           make("INSERT INTO message (conversation, epoch, offset, goes_at, size, sent_at, expires_at, flags, "
                "sender, id, key, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -75,12 +75,14 @@ LogWriter::LogWriter(LogWriterOptions options, Statements statements, std::size_
     : options_(std::move(options)), on_(std::move(statements)), conversations_(conversations) {}
 
 Result<Applied> LogWriter::apply(const Batch& batch, UnixMs now) {
+  if (auto known = know_plans(now); !known) return fail(std::move(known.error()));
   if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
   Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size()};
   auto done = carry_out(batch, work);
   if (done) done = on_.commit.run();
   if (!done) {
     std::ignore = on_.rollback.run();  // some errors have ended the transaction already
+    plans_known_ = false;              // they are ahead of the database
     return fail(std::move(done.error()));
   }
   conversations_ += work.new_conversations;

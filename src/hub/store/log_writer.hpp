@@ -1,10 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -37,13 +40,16 @@ struct LogWriterOptions {
   RetentionOf retention;
   Bytes bound;
   std::size_t conversations;
+  std::chrono::milliseconds grace;  ///< From an acknowledgement to the removal.
 };
 
 /// Carries batches out on the database: stores, marks what was acknowledged, removes what may or must go.
 ///
 /// One thread, which waits for the disk here. All or nothing: after an error the database is as it was.
 /// A removal is a slice (`limits::kRemovalSlice`) of each transaction, so none takes long; what a slice
-/// leaves over is remembered in the database, also beyond a crash.
+/// leaves over is remembered in the database, also beyond a crash. When the grace of what was acknowledged
+/// ends is known here alone, for as many conversations as are in one: after a crash, or an error, it begins
+/// anew.
 class LogWriter {
  public:
   [[nodiscard]] static Result<LogWriter> prepare(sqlite::Database& database, LogWriterOptions options);
@@ -84,10 +90,17 @@ class LogWriter {
   };
   struct Statements {
     sqlite::Statement begin, commit, rollback;
-    sqlite::Statement find_row, find_row_by_id, insert_row, update_row, find_owing;
+    sqlite::Statement find_row, find_row_by_id, insert_row, update_row, owing;
     sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
     sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
   };
+
+  /// What was acknowledged of a conversation and is still there.
+  struct Plan {
+    UnixMs due = 0;   ///< When it goes,
+    Position mark{};  ///< up to there.
+  };
+  enum class Pressure : std::uint8_t { no, yes };
 
   LogWriter(LogWriterOptions options, Statements statements, std::size_t conversations);
 
@@ -99,7 +112,7 @@ class LogWriter {
   [[nodiscard]] Status append(const Append& append, std::size_t index, Work& work);
   [[nodiscard]] Status acknowledge(const wire::hub::PositionIn& mark, Work& work);
   [[nodiscard]] Status remove_what_must_go(Work& work);
-  [[nodiscard]] Status trim(Row& row, Work& work);
+  [[nodiscard]] Status trim(Row& row, Work& work, Pressure pressure = Pressure::no);
   [[nodiscard]] Status trim_touched(Work& work);
   [[nodiscard]] Status trim_owing(Work& work);
   [[nodiscard]] Status expire(Work& work);
@@ -109,10 +122,16 @@ class LogWriter {
   static Result<std::vector<Old>> collect(sqlite::Statement& statement, Result<bool> row);
   [[nodiscard]] Status write_rows(Work& work);
   [[nodiscard]] Result<Bytes> used();
+  [[nodiscard]] Status know_plans(UnixMs now);
+  void plan(std::int64_t conversation, Plan plan);
+  void drop_plan(std::int64_t conversation);
 
   LogWriterOptions options_;
   Statements on_;
   std::size_t conversations_;
+  std::unordered_map<std::int64_t, Plan> plans_;   ///< Of each conversation that owes, once they are known.
+  std::set<std::pair<UnixMs, std::int64_t>> due_;  ///< The same, in their order.
+  bool plans_known_ = false;
 };
 
 }  // namespace sluice::hub::store

@@ -23,13 +23,18 @@ namespace {
 
 using namespace literals;
 
+constexpr Retention kLong{.age = std::chrono::hours{1}, .count = 10'000, .bytes = 64_MiB};
 constexpr Retention kRetention{.age = std::chrono::milliseconds{200}, .count = 12, .bytes = 3_KiB};
 
 /// A database in memory, so to speak, and both ends of it, without threads.
 class Bench {
  public:
-  explicit Bench(Retention retention = kRetention)
-      : retention_(retention), folder_(Folder::hold(std::string{kInMemory}).value()) {
+  struct Options {
+    Retention retention = kRetention;
+    std::chrono::milliseconds grace{};
+    Bytes bound = 64_MiB;
+  };
+  explicit Bench(Options options) : options_(options), folder_(Folder::hold(std::string{kInMemory}).value()) {
     open();
   }
 
@@ -38,11 +43,13 @@ class Bench {
     writer_.reset();
     opened_.reset();
     opened_.emplace(open_database(folder_, 64_MiB).value());
-    writer_.emplace(LogWriter::prepare(opened_->database,
-                                       {.retention = [this](const Conversation&) { return retention_; },
-                                        .bound = 64_MiB,
-                                        .conversations = 1'000})
-                        .value());
+    writer_.emplace(
+        LogWriter::prepare(opened_->database,
+                           {.retention = [this](const Conversation&) { return options_.retention; },
+                            .bound = options_.bound,
+                            .conversations = 1'000,
+                            .grace = options_.grace})
+            .value());
     reader_.emplace(
         Reader::open(
             {.database = folder_.database(), .epoch = opened_->epoch, .acknowledgements = acknowledgements_})
@@ -56,7 +63,7 @@ class Bench {
   void make_room() { ASSERT_TRUE(opened_->database.execute("PRAGMA max_page_count = 10000")); }
 
  private:
-  Retention retention_;
+  Options options_;
   Folder folder_;
   Acknowledgements acknowledgements_;
   std::optional<OpenedDatabase> opened_;
@@ -233,7 +240,7 @@ class Simulation {
   }
 
   std::mt19937 dice_;
-  Bench bench_;
+  Bench bench_{{}};
   UnixMs now_ = 1'000'000;
   std::map<Conversation, ModelLog> logs_;
   std::uint64_t stored_ = 0;
@@ -253,7 +260,7 @@ Append append_of(const Conversation& to, Position at, std::size_t size = 10) {
 }
 
 TEST(LogWriter, GoesOnWithASliceAlsoAfterACrash) {
-  Bench bench{{.age = std::chrono::hours{1}, .count = 10'000, .bytes = 64_MiB}};
+  Bench bench{{.retention = kLong}};
   const Conversation bob = store::testing::inbox("bob");
   const UnixMs now = 1'000'000;
   Batch batch;
@@ -273,8 +280,83 @@ TEST(LogWriter, GoesOnWithASliceAlsoAfterACrash) {
   EXPECT_EQ(bench.reader().counted_rows().value(), 10U);
 }
 
+/// A conversation's messages from one offset to another, in one transaction.
+Applied store(Bench& bench, const Conversation& to, std::uint64_t first, std::uint64_t last, UnixMs now,
+              std::size_t size = 10) {
+  Batch batch;
+  for (std::uint64_t offset = first; offset <= last; ++offset)
+    batch.appends.push_back(append_of(to, {.epoch = 1, .offset = offset}, size));
+  return bench.writer().apply(batch, now).value();
+}
+std::uint64_t of_inboxes(const Applied& applied, Removal why) {
+  return applied.removed.at(static_cast<std::size_t>(Conversation::Kind::user))
+      .at(static_cast<std::size_t>(why));
+}
+Batch acknowledged(const Conversation& inbox, std::uint64_t offset) {
+  return {.acknowledged = {{.conversation = inbox, .position = {.epoch = 1, .offset = offset}}}};
+}
+
+TEST(LogWriter, KeepsWhatWasAcknowledgedForAGrace) {
+  constexpr UnixMs kGrace = 1'000;
+  Bench bench{{.retention = kLong, .grace = std::chrono::milliseconds{kGrace}}};
+  const Conversation bob = store::testing::inbox("bob");
+  UnixMs now = 1'000'000;
+  const auto rows = [&] { return bench.reader().counted_rows().value(); };
+  const auto work = [&] {
+    EXPECT_TRUE(bench.writer().has_work(now).value());
+    EXPECT_TRUE(bench.writer().apply({}, now));
+    EXPECT_FALSE(bench.writer().has_work(now).value());
+  };
+  (void)store(bench, bob, 1, 10, now);
+  ASSERT_TRUE(bench.writer().apply(acknowledged(bob, 4), now));
+  EXPECT_EQ(bench.reader().acknowledged(bob).value(), (Position{.epoch = 1, .offset = 4}));
+  EXPECT_EQ(rows(), 10U);
+  now += kGrace - 1;
+  ASSERT_TRUE(bench.writer().apply(acknowledged(bob, 6), now));
+  EXPECT_FALSE(bench.writer().has_work(now).value());
+  now += 1;
+  work();
+  EXPECT_EQ(rows(), 6U) << "the last two were acknowledged later";
+  now += kGrace;
+  work();
+  EXPECT_EQ(rows(), 4U);
+
+  ASSERT_TRUE(bench.writer().apply(acknowledged(bob, 9), now));
+  bench.open();
+  EXPECT_FALSE(bench.writer().has_work(now).value());
+  now += kGrace;
+  work();
+  EXPECT_EQ(rows(), 1U) << "a crash makes it longer, not endless";
+}
+
+TEST(LogWriter, CountsWhatWasAcknowledgedAmongWhatAConversationMayKeep) {
+  Bench bench{{.retention = {.age = std::chrono::hours{1}, .count = 10, .bytes = 64_MiB},
+               .grace = std::chrono::minutes{1}}};
+  const Conversation bob = store::testing::inbox("bob");
+  (void)store(bench, bob, 1, 8, 1'000'000);
+  ASSERT_TRUE(bench.writer().apply(acknowledged(bob, 3), 1'000'000));
+  const Applied applied = store(bench, bob, 9, 14, 1'000'000);
+  EXPECT_EQ(of_inboxes(applied, Removal::acknowledged), 3U);
+  EXPECT_EQ(of_inboxes(applied, Removal::trimmed), 1U);
+  EXPECT_EQ(bench.reader().counted_rows().value(), 10U);
+}
+
+TEST(LogWriter, LetsGoOfWhatWasAcknowledgedBeforeItEvictsWhatWasNot) {
+  Bench bench{{.retention = kLong, .grace = std::chrono::hours{1}, .bound = 1_MiB}};
+  const Conversation bob = store::testing::inbox("bob");
+  (void)store(bench, store::testing::group("older"), 1, 300, 1'000'000, 1'000);
+  (void)store(bench, bob, 1, 300, 1'000'000, 1'000);
+  ASSERT_TRUE(bench.writer().apply(acknowledged(bob, 300), 1'000'000));
+  EXPECT_EQ(bench.reader().counted_rows().value(), 600U) << "there is room for it";
+  const Applied applied = store(bench, store::testing::group("newer"), 1, 400, 1'000'000, 1'000);
+  EXPECT_EQ(of_inboxes(applied, Removal::acknowledged), 300U);
+  EXPECT_EQ(
+      bench.reader().page(store::testing::group("older"), {}, {.messages = 1, .bytes = 1_MiB})->first.offset,
+      1U);
+}
+
 TEST(LogWriter, LeavesEverythingAsItWasWhenOneStepFails) {
-  Bench bench;
+  Bench bench{{}};
   const Conversation group = store::testing::group("g");
   ASSERT_TRUE(bench.writer().apply({.appends = {append_of(group, {.epoch = 1, .offset = 1})}}, 1'000'000));
   const Batch batch{.appends = {append_of(group, {.epoch = 1, .offset = 2}),

@@ -14,8 +14,8 @@ constexpr std::int64_t kApplication = 0x534c4342;  // "SLCB", to tell it from ot
 constexpr std::int64_t kVersion = 1;
 
 /// `message.seq` is the order of arrival, so that the oldest of all are found at the front. `goes_at` is the
-/// end of its own time or of its conversation's age, whichever comes first. `owes`: more is to be removed
-/// than one commit may. `touched` is the time of the last change.
+/// end of its own time or of its conversation's age, whichever comes first. `owes`: some of it is to be
+/// removed, later or as soon as a commit may. `touched` is the time of the last change.
 constexpr const char* kTables = R"(
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO meta VALUES ('epoch', 0), ('floor', 0);

@@ -48,6 +48,9 @@ struct StoreOptions {
   /// How long an append waits for others to share its commit, unless they fill it. A disk makes them wait by
   /// itself.
   Duration gather{};
+  /// How long what a user has acknowledged is kept all the same: what was dropped for them before it can be
+  /// pulled that long.
+  std::chrono::milliseconds grace = std::chrono::minutes{5};
 };
 
 /// The hub's messages on a disk (SQLite): inboxes, logs of groups, the log of all. docs/store.md tells what

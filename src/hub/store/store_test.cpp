@@ -36,7 +36,10 @@ constexpr PageLimits kLarge{.messages = 10'000, .bytes = 64_MiB};
 class StoreTest : public ::testing::Test {
  protected:
   StoreOptions options() {
-    return {.folder = folder.store(), .on_stored = outcomes.listener(), .now = [this] { return now.load(); }};
+    return {.folder = folder.store(),
+            .on_stored = outcomes.listener(),
+            .now = [this] { return now.load(); },
+            .grace = {}};
   }
   void open(StoreOptions with) {
     store.reset();
@@ -305,6 +308,24 @@ TEST_F(StoreTest, RemovesWhatWasAcknowledgedAndRemembersIt) {
   const Position mark = at(3);
   open();
   EXPECT_EQ(store->open_reader()->acknowledged(inbox("bob")).value(), mark);
+  expect_books();
+}
+
+TEST_F(StoreTest, KeepsWhatWasAcknowledgedForAWhile) {
+  StoreOptions with = options();
+  with.grace = std::chrono::minutes{5};
+  open(std::move(with));
+  put_all(inbox("bob"), 1, 5);
+  const std::uint64_t before = store->books().commits;
+  store->acknowledge(inbox("bob"), at(3));
+  const auto deadline = Clock::now() + std::chrono::seconds{60};
+  while (store->books().commits == before && Clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(store->books().acknowledgements, 1U);
+  EXPECT_EQ(offsets(inbox("bob")).size(), 5U);
+  EXPECT_EQ(store->open_reader()->acknowledged(inbox("bob")).value(), at(3)) << "a new session begins there";
+  now = now + 5 * 60'000;
+  wait_removed(Removal::acknowledged, 3);
+  EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{4, 5}));
   expect_books();
 }
 

@@ -35,7 +35,8 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
   if (!opened) return fail(std::move(opened.error()));
   auto log = LogWriter::prepare(opened->database, {.retention = options.retention,
                                                    .bound = options.bound,
-                                                   .conversations = conversations_within(options)});
+                                                   .conversations = conversations_within(options),
+                                                   .grace = options.grace});
   if (!log) return fail(std::move(log.error()));
   const auto rows = opened->database.figure("SELECT coalesce(sum(count), 0) FROM conversation");
   if (!rows) return fail(rows.error());
