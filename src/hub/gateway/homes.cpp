@@ -89,12 +89,14 @@ void Homes::handle(mail::Publish mail, Moment now) {
   }
 }
 
-/// An inbox goes on behind what its user has acknowledged.
+/// An inbox goes on behind what its user has acknowledged. Who has not acknowledged any of it has missed what
+/// is gone of it; where nothing is stored that says nothing.
 Result<std::optional<Position>> Homes::start_of(const mail::Subscribe& mail) {
   if (mail.after || mail.to.kind != Conversation::Kind::user) return mail.after;
   const auto seen = log_.acknowledged(mail.to);
   if (!seen) return fail(seen.error());
-  return std::optional{*seen};
+  if (seen->epoch > 0 || !routes_->of(mail.to).stored) return std::optional{*seen};
+  return std::optional{Position{.epoch = 1, .offset = seen->offset}};
 }
 
 void Homes::handle(mail::Subscribe mail, Moment now) {

@@ -47,7 +47,7 @@ class MessageLog {
 
   /// The user has processed their inbox up to there: what is before it may go.
   virtual void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) = 0;
-  /// The last that was acknowledged.
+  /// The last that was acknowledged. Of epoch 0: nothing was, and the offset is the one before its first.
   [[nodiscard]] virtual Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) = 0;
 
   /// What it reported as stored outlives the process.

@@ -123,6 +123,38 @@ TEST_P(ShardTest, KeepsWhatCameWhileAUserWasAway) {
   EXPECT_THAT(bob.texts(), ElementsAre("one", "two", "three"));
 }
 
+TEST_P(ShardTest, TellsWhoComesForTheFirstTimeWhatIsGone) {
+  auto ann = connect("ann");
+  for (int i = 0; i < 5; ++i) world.publish(ann, user("bob"), std::to_string(i));
+  for (int i = 0; i < 3; ++i) world.publish(ann, group("ops"), std::to_string(i));
+  settle({&ann});
+  for (std::size_t shard = 0; shard < GetParam(); ++shard) {
+    world.log(shard).trim(user("bob"), 2);
+    world.log(shard).trim(group("ops"), 1);
+  }
+  auto bob = connect("bob", {.acknowledges = true});
+  join(bob, "ops", wire::hub::Position{});
+  settle({&bob});
+  EXPECT_THAT(bob.texts(), ::testing::UnorderedElementsAre("3", "4", "2"));
+  const auto gaps = bob.all<wire::hub::Gap>();
+  ASSERT_THAT(gaps, SizeIs(1)) << "a group is nobody's";
+  EXPECT_EQ(gaps[0], (wire::hub::Gap{.conversation = user("bob"),
+                                     .epoch = World::kEpoch,
+                                     .first = 1,
+                                     .last = 3,
+                                     .count = 3,
+                                     .reason = Reason::expired,
+                                     .gone = true}));
+  world.ack(bob);
+  settle({&bob});
+  auto again = connect("bob");
+  settle({&again});
+  EXPECT_THAT(again.all<wire::hub::Gap>(), IsEmpty()) << "once is enough";
+  auto carol = connect("carol");
+  settle({&carol});
+  EXPECT_THAT(carol.all<wire::hub::Gap>(), IsEmpty()) << "nobody has written to her";
+}
+
 TEST_P(ShardTest, AnAcknowledgedInboxIsNotReplayed) {
   auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
   world.publish(ann, user("bob"), "one");

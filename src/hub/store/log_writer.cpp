@@ -45,7 +45,8 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .find_row_by_id = make(row + "WHERE id = ?"),
       .insert_row = make(
           "INSERT INTO conversation (kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, "
-          "bytes, touched, owes) VALUES (?, ?, 0, 0, 0, 0, 0, 0, ?, 0) RETURNING id"),
+          "bytes, touched, owes) VALUES (?, ?, 0, 0, 0, (SELECT value FROM meta WHERE name = 'floor'), 0, 0, "
+          "?, 0) RETURNING id, seen_offset"),
       .update_row =
           make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
                "count = ?, bytes = ?, touched = ?, owes = ? WHERE id = ?"),
@@ -161,10 +162,11 @@ Result<LogWriter::Row*> LogWriter::made_row_of(const Conversation& conversation,
       on_.insert_row.first(as_integer(conversation.kind), std::string_view{conversation.name}, work.now);
   if (!made) return fail(made.error());
   const std::int64_t id = on_.insert_row.integer(0);
+  const Position seen = as_position(0, on_.insert_row.integer(1));
   on_.insert_row.reset();
   ++work.new_conversations;
   work.ids.emplace(conversation, id);
-  return &work.rows.emplace(id, Row{.id = id, .conversation = conversation}).first->second;
+  return &work.rows.emplace(id, Row{.id = id, .conversation = conversation, .seen = seen}).first->second;
 }
 
 Result<LogWriter::Row*> LogWriter::row_by_id(std::int64_t id, Work& work) {

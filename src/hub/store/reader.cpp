@@ -106,7 +106,8 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
   const auto floor = on_.floor.first();
   if (!floor) return fail(floor.error());
   const auto offset = *floor ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0;
-  return Known{.id = 0, .head = {.epoch = source_.epoch, .offset = offset}, .seen = {}};
+  return Known{
+      .id = 0, .head = {.epoch = source_.epoch, .offset = offset}, .seen = {.epoch = 0, .offset = offset}};
 }
 
 Result<Position> Reader::head(const Conversation& of) {

@@ -15,7 +15,8 @@ constexpr std::int64_t kVersion = 1;
 
 /// `message.seq` is the order of arrival, so that the oldest of all are found at the front. `goes_at` is the
 /// end of its own time or of its conversation's age, whichever comes first. `owes`: some of it is to be
-/// removed, later or as soon as a commit may. `touched` is the time of the last change.
+/// removed, later or as soon as a commit may. `seen` is what was acknowledged; of epoch 0:
+/// nothing, and where it began. `touched` is the time of the last change.
 constexpr const char* kTables = R"(
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   INSERT INTO meta VALUES ('epoch', 0), ('floor', 0);

@@ -438,6 +438,10 @@ TEST_F(StoreTest, ForgetsTheLongestUnusedEmptyConversationsAndNeverGoesBack) {
   auto reader = store->open_reader();
   EXPECT_EQ(reader->head(inbox("old")).value(), at(50)) << "goes on behind all that were forgotten";
   EXPECT_EQ(reader->head(inbox("a")).value(), at(1));
+  const Position none{.epoch = 0, .offset = 50};
+  EXPECT_EQ(reader->acknowledged(inbox("old")).value(), none) << "nothing of it was missed";
+  ASSERT_TRUE(put(message(inbox("old"), at(51))));
+  EXPECT_EQ(reader->acknowledged(inbox("old")).value(), none);
   EXPECT_EQ(offsets(inbox("c")).size(), 1U) << "one with messages is not forgotten";
   expect_books();
 }
