@@ -146,7 +146,7 @@ void add_hub_command(CLI::App& app, Action& chosen) {
       "its settings again.\n\n"
       "Examples:\n"
       "  sluice hub\n"
-      "  sluice hub --open --data ~/.sluice/hub\n"
+      "  sluice hub --open --data ~/.sluice-hub\n"
       "  sluice hub --config hub.toml\n"
       "  sluice hub --listen 0.0.0.0:7788 --dev-cert ~/.sluice\n"
       "  sluice hub --listen 0.0.0.0:443 --listen [::]:443 --tls-cert chain.pem --tls-key key.pem");

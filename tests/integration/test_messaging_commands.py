@@ -95,6 +95,7 @@ def test_a_refusal_is_told_and_fails(crew, hub):
     refused = [event for event in events if event["event"] == "refused"]
     assert [(one["number"], one["reason"]) for one in refused] == [(1, "not_stored"), (2, "not_stored")]
     assert events[-2] == {"event": "done", "accepted": 0, "refused": 2, "unanswered": 0}
+    assert all("--data" in one["message"] for one in refused)
     assert "2 of 2" in events[-1]["message"]
 
 

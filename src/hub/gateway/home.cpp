@@ -47,7 +47,9 @@ void Home::publish(Incoming incoming, Moment now) {
     return refuse(incoming, Reason::not_stored, "Messages of this conversation are not stored.", {});
   }
   if (publish.level >= Level::stored && !around_.log.durable()) {
-    return refuse(incoming, Reason::not_stored, "This hub keeps messages in memory only.", {});
+    return refuse(incoming, Reason::not_stored,
+                  "This hub keeps messages in memory only: it was started without --data (store.folder).",
+                  {});
   }
   if (publish.level == Level::delivered &&
       awaited_.size() + processed_.size() >= limits::kAwaitedDeliveries) {
