@@ -55,6 +55,7 @@ class LoadRun final : public Job {
   /// Fails when not all clients can connect; what the run found is in `report`.
   boost::asio::awaitable<std::optional<Failure>> run() override;
   void stop() override;
+  [[nodiscard]] Ending ending() const override { return {.what = "what came of it until now is told"}; }
   [[nodiscard]] std::optional<TunnelStatus> status() const override { return std::nullopt; }
   [[nodiscard]] const LoadReport& report() const { return report_; }
 

@@ -13,6 +13,8 @@
 #include "cli/command.hpp"
 #include "cli/hub_settings.hpp"
 #include "cli/run_job.hpp"
+#include "core/hub_limits.hpp"
+#include "core/limits.hpp"
 #include "observe/log.hpp"
 #include "runtime/wake_up.hpp"
 
@@ -63,6 +65,11 @@ class HubJob final : public api::Job {
     co_return std::nullopt;
   }
   void stop() override { stopped_.notify(); }
+  [[nodiscard]] Ending ending() const override {
+    return {.what = "everybody is told to go",
+            .limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kHubDrainTimeout +
+                                                                      limits::kLinkCloseTimeout)};
+  }
   bool reload() override;
   [[nodiscard]] std::optional<api::TunnelStatus> status() const override { return std::nullopt; }
 

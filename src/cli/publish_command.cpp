@@ -76,6 +76,7 @@ class PublishJob final : public api::Job {
     stopped_ = true;
     client_.wake();
   }
+  [[nodiscard]] Ending ending() const override { return {.what = "what was not answered is given up"}; }
   [[nodiscard]] std::optional<api::TunnelStatus> status() const override { return std::nullopt; }
 
  private:

@@ -121,9 +121,11 @@ asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std:
   watch(signals);
   while (co_await signals.async_wait(asio::use_awaitable) == SIGHUP && job.reload()) {
   }
-  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kDrainTimeout);
-  reporter.event("stopping", {{"drain_timeout_s", limit.count()}},
-                 fmt::format("stopping: open streams have {} s to finish (again: at once)", limit.count()));
+  const api::Job::Ending ending = job.ending();
+  const auto limit = ending.limit.count();
+  reporter.event("stopping", {{"drain_timeout_s", limit}},
+                 fmt::format("stopping: {}{} (again: at once)", ending.what,
+                             limit > 0 ? fmt::format(", {} s at most", limit) : ""));
   if (on_stop) on_stop();
   job.stop();
   co_await signals.async_wait(asio::use_awaitable);

@@ -19,6 +19,7 @@
 #include "cli/pipe_ends.hpp"
 #include "cli/run_job.hpp"
 #include "cli/state_file.hpp"
+#include "core/limits.hpp"
 #include "observe/printable.hpp"
 #include "runtime/task_scope.hpp"
 
@@ -98,6 +99,10 @@ class SubscribeJob final : public api::Job {
   void stop() override {
     stopped_ = true;
     client_.wake();
+  }
+  [[nodiscard]] Ending ending() const override {
+    return {.what = "the hub is told what was printed",
+            .limit = std::chrono::duration_cast<std::chrono::seconds>(limits::kLinkCloseTimeout)};
   }
   [[nodiscard]] std::optional<api::TunnelStatus> status() const override { return std::nullopt; }
 

@@ -106,6 +106,15 @@ def test_what_no_hub_would_take_is_not_sent(crew, hub, words):
     assert events[-1]["code"] == "invalid_argument"
 
 
+def test_who_stops_a_command_is_told_how_long_it_may_take(crew):
+    """As long as the hub's clients and its connections have, not as a tunnel's streams."""
+    hub = sluice.start_hub(crew, "--open")
+    bob = subscribe(crew, hub)
+    for process, limit in (bob, 5), (hub.process, 15):
+        assert process.stop() == 0
+        assert process.wait_event("stopping")["drain_timeout_s"] == limit
+
+
 def test_a_hub_that_is_not_there_is_an_error_at_once(crew):
     url = f"ws://127.0.0.1:{crew.unused_port()}"
     for words in (["publish", "--user", "ann", "--to", "bob", "x"], ["subscribe", "--user", "bob"]):
