@@ -64,11 +64,12 @@ ExitCode run(std::span<const std::string> arguments) {
   bool json = false;
   std::string level_name = "warn";
   app.add_flag("--json", json, "Print events as JSON, one object a line");
-  app.add_option("--log-level", level_name, "What to log to stderr: trace, debug, info, warn, error or off")
+  app.add_option("--log-level", level_name,
+                 "What to log to stderr: trace, debug, info, warn, error or off [warn; a hub with --config: "
+                 "as its settings say]")
       ->check([](const std::string& name) {
         return observe::parse_log_level(name).known ? std::string{} : "'" + name + "' is not a log level";
-      })
-      ->capture_default_str();
+      });
 
   Action chosen;
   add_hub_command(app, chosen);
