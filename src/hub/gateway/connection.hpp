@@ -14,6 +14,7 @@
 #include "hub/auth/identity.hpp"
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/ledger.hpp"
+#include "hub/gateway/mail.hpp"
 #include "hub/gateway/receiver.hpp"
 #include "hub/gateway/topics.hpp"
 #include "transport/message_socket.hpp"
@@ -90,7 +91,8 @@ struct Connection {
   wire::hub::Hello hello{};
   auth::Identity identity{};
   std::string session{};
-  std::optional<wire::hub::Welcome> welcome{};  ///< While it is attaching.
+  std::optional<wire::hub::Welcome> welcome{};         ///< While it is attaching.
+  std::vector<mail::Unacknowledged> unacknowledged{};  ///< By the session's last connection; as long.
   std::shared_ptr<UserShare> share{};
   std::optional<Receiver> receiver{};
   std::optional<flow::TokenBucket> messages{};

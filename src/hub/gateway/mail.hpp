@@ -67,6 +67,12 @@ struct AskWho {
 
 // --- to a user's home ---
 
+/// Deliveries that a connection was sent and had not acknowledged when it ended.
+struct Unacknowledged {
+  wire::hub::Conversation of;
+  std::uint64_t epoch = 0;  ///< Of the last one.
+  std::vector<Stretch> sent{};
+};
 struct Attach {
   std::string user;
   ConnectionRef connection;
@@ -77,6 +83,7 @@ struct Detach {
   ConnectionRef connection;
   std::string session;
   wire::hub::Ended ended;
+  std::vector<Unacknowledged> unacknowledged{};
 };
 struct Ask {
   ConnectionRef from;
@@ -97,6 +104,7 @@ struct Attached {
   std::string session;
   wire::hub::Position inbox{};  ///< The last one there.
   std::optional<wire::hub::Ended> previous{};
+  std::vector<Unacknowledged> unacknowledged{};  ///< By the previous one.
   std::optional<wire::hub::Reason> refused{};
 };
 struct Subscribed {

@@ -16,6 +16,11 @@ flow::OutboxLimits effective(const ReceiverLimits& limits) {
   return outbox;
 }
 
+Receiver::Processed& of_source(std::vector<Receiver::Processed>& all, std::uint64_t source) {
+  const auto known = std::ranges::find(all, source, &Receiver::Processed::source);
+  return known == all.end() ? all.emplace_back(Receiver::Processed{.source = source}) : *known;
+}
+
 }  // namespace
 
 Receiver::Receiver(Identity identity, const ReceiverLimits& limits, transport::MessageSocket& socket,
@@ -170,6 +175,16 @@ void Receiver::Processed::add(Stretch more) {
   }
 }
 
+std::vector<Receiver::Processed> Receiver::unacknowledged_deliveries() const {
+  std::vector<Processed> sent_before;
+  for (std::size_t i = first_unacknowledged_; i < unacknowledged_.size(); ++i) {
+    const Sent& sent = unacknowledged_[i];
+    if (sent.source == 0) continue;
+    of_source(sent_before, sent.source).add({.first = sent.last - sent.messages + 1, .last = sent.last});
+  }
+  return sent_before;
+}
+
 Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, TimePoint now) {
   if (seq > sent_seq_) return fail(Errc::protocol_violation, "It acknowledges what it was never sent.");
   std::vector<Processed> processed;
@@ -185,9 +200,7 @@ Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, Tim
       books_.delivered += messages;
       unacknowledged_copies_ -= messages;
       const std::uint64_t last = sent.last - (sent.messages - messages);
-      auto same = std::ranges::find(processed, sent.source, &Processed::source);
-      if (same == processed.end()) same = processed.insert(same, {.source = sent.source});
-      same->add({.first = last - messages + 1, .last = last});
+      of_source(processed, sent.source).add({.first = last - messages + 1, .last = last});
     }
     sent.messages -= messages;
     sent.bytes -= bytes;

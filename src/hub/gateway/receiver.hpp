@@ -83,6 +83,8 @@ class Receiver {
     std::vector<Stretch> received{};
     void add(Stretch more);
   };
+  /// The same of what is sent and not acknowledged yet.
+  [[nodiscard]] std::vector<Processed> unacknowledged_deliveries() const;
   /// Cumulative; what was acknowledged before is no error. Error: `protocol_violation` for what was never
   /// sent.
   [[nodiscard]] Result<std::vector<Processed>> on_ack(std::uint64_t seq, TimePoint now);

@@ -174,6 +174,41 @@ void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
   }
 }
 
+/// What its session may come back for. Of many stretches the last are left out: who waits for the delivery of
+/// those learns nothing of it.
+std::vector<mail::Unacknowledged> Shard::unacknowledged(const Connection& connection) {
+  constexpr std::size_t kMost = 32;
+  std::vector<mail::Unacknowledged> all;
+  if (!connection.receiver) return all;
+  std::size_t stretches = 0;
+  for (Receiver::Processed& sent : connection.receiver->unacknowledged_deliveries()) {
+    const Topic* const topic = topics_.find(sent.source);
+    if (topic == nullptr) continue;
+    const auto interest = connection.interests.find(topic->conversation());
+    if (interest == connection.interests.end()) continue;
+    stretches += sent.received.size();
+    if (stretches > kMost) break;
+    all.push_back({.of = topic->conversation(),
+                   .epoch = interest->second->epochs.position(sent.last).epoch,
+                   .sent = std::move(sent.received)});
+  }
+  return all;
+}
+
+/// Whose acknowledgement was lost with its connection says with the position of its next one what it has
+/// processed.
+void Shard::processed_before(const wire::hub::Position& reached, const mail::Unacknowledged& sent) {
+  if (reached.epoch != sent.epoch) return;
+  mail::Processed processed{.of = sent.of, .up_to = {.epoch = reached.epoch}};
+  for (const Stretch& stretch : sent.sent) {
+    if (stretch.first > reached.offset) continue;
+    const std::uint64_t last = std::min(stretch.last, reached.offset);
+    processed.received.push_back({.first = stretch.first, .last = last});
+    processed.up_to.offset = std::max(processed.up_to.offset, last);
+  }
+  if (!processed.received.empty()) post(sent.of, std::move(processed));
+}
+
 void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now) {
   if (!connection.answered.begin(request.seq)) {
     return end(connection, Reason::protocol_violation, How::told,

@@ -94,6 +94,7 @@ void Shard::attached(mail::Attached mail, Moment now) {
       .previous = std::move(mail.previous),
       .inbox = mail.inbox};
   // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
+  connection->unacknowledged = std::move(mail.unacknowledged);
   subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
 }
 
@@ -103,9 +104,13 @@ void Shard::welcome(Connection& connection, Moment now) {
   connection.welcome.reset();
   const std::optional<wire::hub::Resume> resume = std::exchange(connection.hello.resume, std::nullopt);
   const Conversation inbox{.kind = Conversation::Kind::user, .name = connection.identity.user};
+  const auto unacknowledged = std::exchange(connection.unacknowledged, {});
   std::optional<wire::hub::Position> inbox_after;
   if (resume) {
     for (const wire::hub::PositionIn& place : resume->positions) {
+      for (const mail::Unacknowledged& sent : unacknowledged) {
+        if (sent.of == place.conversation) processed_before(place.position, sent);
+      }
       if (place.conversation == inbox) inbox_after = place.position;
     }
   }
@@ -211,6 +216,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   }
   ++counts_.ended[static_cast<std::size_t>(reason)];
   around_.observer.on_ended(connection, ended, message);
+  auto sent = unacknowledged(connection);
   while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
   std::set<Conversation> abandoned;
   for (auto& [seq, conversation] : connection.awaited) abandoned.insert(std::move(conversation));
@@ -220,7 +226,8 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
          mail::Detach{.user = connection.identity.user,
                       .connection = connection.ref,
                       .session = connection.session,
-                      .ended = std::move(ended)});
+                      .ended = std::move(ended),
+                      .unacknowledged = std::move(sent)});
   }
   connection.state = Connection::State::ended;
   connection.receiver.reset();

@@ -270,6 +270,31 @@ TEST_P(ShardTest, CallsNothingDeliveredThatCameBeforeAnybodyListened) {
   EXPECT_EQ(receipts[0].id, "second");
 }
 
+TEST_P(ShardTest, TakesAPositionForTheAcknowledgementThatWasLost) {
+  auto ann = connect("ann"), bob = connect("bob", {.acknowledges = true});
+  for (int i = 0; i < 3; ++i) world.publish(ann, user("bob"), "x", {.level = Level::delivered});
+  settle({&ann, &bob});
+  ASSERT_THAT(bob.texts(), SizeIs(3));
+  const wire::hub::Welcome welcome = bob.all<wire::hub::Welcome>().at(0);
+  world.hang_up(bob);
+  settle({&ann});
+  EXPECT_THAT(ann.all<wire::hub::Receipt>(), IsEmpty());
+  const wire::hub::PositionIn second{.conversation = user("bob"),
+                                     .position = {.epoch = World::kEpoch, .offset = 2}};
+  const auto resume = [&] {
+    return connect(
+        "bob", {.resume = wire::hub::Resume{.session_token = welcome.session_token, .positions = {second}},
+                .acknowledges = true});
+  };
+  auto again = resume();
+  settle({&ann, &again});
+  EXPECT_THAT(ann.all<wire::hub::Receipt>(), SizeIs(2)) << "the third comes again";
+  EXPECT_THAT(again.texts(), SizeIs(1));
+  world.ack(again);
+  settle({&ann});
+  EXPECT_THAT(ann.all<wire::hub::Receipt>(), SizeIs(3));
+}
+
 TEST_P(ShardTest, TellsASecondCopyWhenTheFirstIsStored) {
   auto ann = connect("ann"), bob = connect("bob");
   world.commits = false;

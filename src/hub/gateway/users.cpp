@@ -21,6 +21,7 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
     if (past != past_.end() && !past->second.resumed) {
       past->second.resumed = true;
       answer.previous = past->second.ended;
+      answer.unacknowledged = std::move(past->second.unacknowledged);
     }
   }
   const ShardId shard = answer.to.shard;
@@ -35,8 +36,10 @@ void Users::detach(mail::Detach mail, Moment now) {
   forget_old(now.at);
   if (order_.size() == limits_.ended_sessions) forget_oldest();
   order_.push_back({.session = mail.session, .at = now.at});
-  past_.insert_or_assign(std::move(mail.session),
-                         Past{.user = std::move(mail.user), .ended = std::move(mail.ended), .at = now.at});
+  past_.insert_or_assign(std::move(mail.session), Past{.user = std::move(mail.user),
+                                                       .ended = std::move(mail.ended),
+                                                       .at = now.at,
+                                                       .unacknowledged = std::move(mail.unacknowledged)});
 }
 
 void Users::forget_old(TimePoint now) {

@@ -45,6 +45,7 @@ class Users {
     wire::hub::Ended ended;
     TimePoint at;
     bool resumed = false;  ///< Its next connection has been told.
+    std::vector<mail::Unacknowledged> unacknowledged{};
   };
   /// Null: nothing is remembered of it, or not any more.
   [[nodiscard]] const Past* past(const std::string& session, TimePoint now) const;
