@@ -537,6 +537,7 @@ def test_a_token_is_refreshed_in_place(crew, open_scene):
     scene = open_scene(issuer.settings + "[rates]\nenabled = false\n", is_open=False)
     # Clocks may differ by 30 s: one that has expired 25 s ago still lets in, and soon no longer publishes.
     ann = scene.come(token=issuer.token("ann", EVERYTHING, lasts=-25))
+    ann.join("ops")
     while not ann.untaken("receipt"):
         ann.publish(user("bob"), "x")
         ann.hear_acked(ann.seq)
@@ -546,7 +547,10 @@ def test_a_token_is_refreshed_in_place(crew, open_scene):
     sender = scene.come(token=issuer.token("bob", EVERYTHING))
     sender.publish(user("ann"), "still here")
     assert ann.hear_texts(1) == ["still here"]
-    ann.join("ops")
+    for asks in ({"join": {"group": "news"}}, {"who": {"group": "ops"}},
+                 {"pull": {"conversation": {"group": "ops"}, "epoch": 1, "first": 1}}):
+        ann.say(**asks)
+        assert ann.hear("error")["reason"] == "TOKEN_EXPIRED"
     for wrong, reason in ((issuer.token("bob", EVERYTHING), "FORBIDDEN"), ("x.y.z", "TOKEN_INVALID"),
                           (issuer.token("ann", lasts=-3600), "TOKEN_EXPIRED")):
         ann.say(refresh={"token": wrong})
