@@ -20,11 +20,11 @@ constexpr wire::hub::UnixMs kNow = 1'700'000'000'000;
 constexpr std::string_view kClaims = R"({"sub":"ann","exp":1700000100})";
 
 struct World {
-  testing::Issuer ours = testing::Issuer::with_secret();
+  hub::auth::testing::Issuer ours = hub::auth::testing::Issuer::with_secret();
   Verifier verifier = [this] {
     KeySet keys;
     ENSURE(keys.add(ours.key("s")));
-    ENSURE(keys.add(testing::Issuer::with_curve().key("e")));
+    ENSURE(keys.add(hub::auth::testing::Issuer::with_curve().key("e")));
     return Verifier{std::move(keys), {}};
   }();
 };
