@@ -93,8 +93,8 @@ void Shard::attached(mail::Attached mail, Moment now) {
       .heartbeat_interval_ms = in_ms(settings_.heartbeat),
       .previous = std::move(mail.previous),
       .inbox = mail.inbox};
-  // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
   connection->unacknowledged = std::move(mail.unacknowledged);
+  // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
   subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
 }
 
