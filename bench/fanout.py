@@ -2,8 +2,9 @@
 """What it costs to hand a message on: clients of one room at a fixed number of deliveries a second, 256 bytes each.
 
 1,000 clients at 100,000 deliveries/s, and 200 at 400,000; through the hub with its default settings, and beside it, with
-the same clients, through a Netty server with its ChannelGroup and water marks and one of `ws` on Node. CPU is user and
-system time of the server's process; latency is from the publish to the receipt. `missing` is what did not come at all.
+the same clients, through a Netty server with its ChannelGroup and water marks, one of `ws` on Node, and `send_loop`, which
+does nothing but send(): what no server can be below. CPU is user and system time of the server's process; latency is from
+the publish to the receipt. `missing` is what did not come at all.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from harness import Crew
 
 SIZE = 256
 SHAPES = {"1000_clients_100k": (1000, 100_000), "200_clients_400k": (200, 400_000)}
-PEERS = ("netty", "netty_consolidated", "ws")
+PEERS = ("netty", "netty_consolidated", "ws", "send_loop")
 FIGURES = ("cpu_us_per_delivery", "p50_ms", "p99_ms", "deliveries_per_s", "missing", "server_cores", "load_cores")
 
 

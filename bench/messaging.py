@@ -7,6 +7,7 @@ import measure
 from harness import procfs, sluice
 
 WS_LOAD = measure.BUILD / "bench" / "ws_load" / "ws_load"
+SEND_LOOP = measure.BUILD / "bench" / "send_loop" / "send_loop"
 PEERS = measure.ROOT / "bench" / "peers"
 JARS = ":".join(f"/usr/share/java/netty-{name}.jar"
                 for name in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport"))
@@ -57,6 +58,10 @@ def ws(crew):
     return PeerRoute(crew, "ws", "node", PEERS / "ws" / "broadcast.mjs")
 
 
+def send_loop(crew):
+    return PeerRoute(crew, "send_loop", SEND_LOOP)
+
+
 def build_netty(crew):
     """Compiles the server; returns the folder of its classes, which goes with the crew."""
     classes = crew.folder()
@@ -77,7 +82,8 @@ def peers(crew, names):
     classes = build_netty(crew) if any(name.startswith("netty") for name in names) else None
     known = {"netty": lambda here: netty(here, classes),
              "netty_consolidated": lambda here: netty(here, classes, "consolidated"),
-             "ws": ws}
+             "ws": ws,
+             "send_loop": send_loop}
     return {name: known[name] for name in names}
 
 
