@@ -1,6 +1,7 @@
-// The least that a server of the fan-out bench can do, so that its figures can be told from what the kernel and the
-// machine cost at that hour: every message goes into one batch, and each batch to each client with one plain send(), no
-// more than once in 2 ms. One thread; no queue, no account, no limit: what a socket refuses is lost.
+// The least that a server of the fan-out bench can do, so that its figures can be told from what the kernel
+// and the machine cost at that hour: every message goes into one batch, and each batch to each client with
+// one plain send(), no more than once in 2 ms. One thread; no queue, no account, no limit: what a socket
+// refuses is lost.
 #include <array>
 #include <cerrno>
 #include <chrono>

@@ -533,7 +533,7 @@ def test_a_token_says_who_one_is_and_what_one_may(crew, open_scene):
 
 
 def test_a_token_is_refreshed_in_place(crew, open_scene):
-    issuer = Issuer(crew.folder())
+    issuer = Issuer(crew.folder(), more='close_expired_after = "10min"')
     scene = open_scene(issuer.settings + "[rates]\nenabled = false\n", is_open=False)
     # Clocks may differ by 30 s: one that has expired 25 s ago still lets in, and soon no longer publishes.
     ann = scene.come(token=issuer.token("ann", EVERYTHING, lasts=-25))
@@ -562,6 +562,20 @@ def test_a_token_is_refreshed_in_place(crew, open_scene):
     assert ann.hear("left") == {"group": "ops", "reason": "FORBIDDEN"}
     ann.publish(user("ann"), "again")
     assert ann.hear_texts(1) == ["again"]
+
+
+def test_whose_token_has_expired_is_sent_away(crew, open_scene):
+    issuer = Issuer(crew.folder(), more='close_expired_after = "0s"')
+    scene = open_scene(issuer.settings, is_open=False)
+    ann, bob = (scene.come(token=issuer.token(name, EVERYTHING, lasts=-25)) for name in ("ann", "bob"))
+    bob.say(refresh={"token": issuer.token("bob", EVERYTHING)})
+    bob.hear("refreshed")
+    assert ann.hear("kick")["reason"] == "TOKEN_EXPIRED"
+    assert ann.wait_closed()[0] == 4012
+    again = scene.come(token=issuer.token("ann", EVERYTHING), resume=resume(ann))
+    assert again.welcome["previous"]["reason"] == "TOKEN_EXPIRED"
+    again.publish(user("bob"), "x")
+    assert bob.hear_texts(1) == ["x"]
 
 
 @pytest.mark.parametrize("token, reason, code", [
@@ -670,6 +684,20 @@ def resume(client, *positions):
             "positions": [{"conversation": where, "epoch": 1, "offset": offset} for where, offset in positions]}
 
 
+def test_a_session_is_taken_over_from_a_connection_that_is_still_there(open_scene):
+    scene = open_scene()
+    ann, bob = scene.come("ann"), scene.come("bob")
+    ann.publish(user("bob"), "one")
+    assert bob.hear_texts(1) == ["one"]
+    again = scene.come("bob", resume=resume(bob, (user("bob"), 1)))
+    assert again.welcome["previous"]["reason"] == "SUPERSEDED"
+    assert bob.hear("kick")["reason"] == "SUPERSEDED"
+    assert bob.wait_closed()[0] == 4057
+    ann.publish(user("bob"), "two")
+    assert again.hear_texts(1) == ["two"]
+    assert not bob.untaken("delivery")
+
+
 @pytest.mark.parametrize("how", ["closed", "reset"])
 def test_a_session_goes_on_where_it_ended(durable, how):
     scene = durable()
@@ -762,7 +790,7 @@ def test_a_session_that_was_cut_learns_why(open_scene):
     again.ack()
     again.ping()
     third = scene.come("bob", resume=resume(again))
-    assert "previous" not in third.welcome  # the one before still lives
+    assert third.welcome["previous"]["reason"] == "SUPERSEDED"  # the one before was still there
 
 
 def test_a_session_of_another_run_goes_on(crew, open_scene):

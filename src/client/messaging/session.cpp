@@ -24,6 +24,7 @@ bool is_final(Reason reason) {
     case Reason::token_invalid:
     case Reason::token_expired:
     case Reason::kicked:
+    case Reason::superseded:
       return true;
     default:
       return false;

@@ -64,11 +64,13 @@ void add_listen(std::vector<Field>& all, Listen& listen) {
       .from(1, kMany);
 }
 
-void add_auth(std::vector<Field>& all, Auth& auth) {
+void add_auth(std::vector<Field>& all, Auth& auth, GatewaySettings& gateway) {
   Section{all, "auth"}
       .restart("open", &auth.open)
       .live("audience", &auth.verifier.claims.audience)
-      .live("issuer", &auth.verifier.claims.issuer);
+      .live("issuer", &auth.verifier.claims.issuer)
+      .live("close_expired_after", &gateway.close_expired_after)
+      .from(-kForever, kForever);
 }
 
 void add_backpressure(std::vector<Field>& all, ReceiverLimits& receiver) {
@@ -169,7 +171,7 @@ std::vector<Field> fields_of(Settings& settings) {
   std::vector<Field> all;
   GatewaySettings& gateway = settings.gateway;
   add_listen(all, settings.listen);
-  add_auth(all, settings.auth);
+  add_auth(all, settings.auth, gateway);
   add_backpressure(all, gateway.receiver);
   Section{all, "classes"}.live("enabled", &settings.classes_enabled);
   Section{all, "rates"}.live("enabled", &gateway.rates_enabled);

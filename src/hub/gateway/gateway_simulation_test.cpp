@@ -127,6 +127,7 @@ class GatewaySimulation : public ::testing::TestWithParam<unsigned> {
       return;
     }
     if (!person.welcome) return take(person);
+    if (below(50) == 0) return come(person);  // the hub has not noticed yet that it was gone
     if (person.sleeps && below(6) != 0) return;
     const std::string& where = kGroups[below(kGroups.size())];
     switch (below(12)) {

@@ -53,7 +53,9 @@ class Homes final : private HomePort {
   void handle(const mail::Abandon& mail);
   void handle(const mail::AskWho& mail);
   void handle(mail::Attach mail, Moment now);
-  void handle(mail::Detach mail, Moment now) { users_.detach(std::move(mail), now); }
+  void handle(mail::Detach mail, Moment now) {
+    if (auto next = users_.detach(std::move(mail), now)) handle(std::move(*next), now);
+  }
   void handle(mail::Ask mail) { users_.ask(std::move(mail)); }
 
   void on_stored(std::uint64_t ticket, const Status& outcome);

@@ -38,6 +38,7 @@ struct GatewaySettings {
   /// What the process's account may hold.
   [[nodiscard]] Bytes memory_limit() const { return memory_enabled ? memory : Bytes::max(); }
 
+  Duration close_expired_after = limits::kCloseExpiredAfter;  ///< Of its token's end; negative: never.
   Duration hello_timeout = limits::kHubHelloTimeout;
   Duration heartbeat = limits::kHubHeartbeat;
   Duration resume_window = limits::kResumeWindow;

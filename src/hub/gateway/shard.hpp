@@ -153,6 +153,7 @@ class Shard {
   void welcome(Connection& connection, Moment now);
   void refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now);
   enum class How : std::uint8_t { told, cut, silent };
+  void identify_as(Connection& connection, auth::Identity identity);
   void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);
   void say(Connection& connection, wire::hub::FromHub message, Moment now);
   void refuse(Connection& connection, wire::hub::Refusal refusal, Moment now);
@@ -204,6 +205,7 @@ class Shard {
   void sweep(Moment now);
   void shed_load(Moment now);
   void end_silent_greetings(Moment now);
+  void end_expired(Moment now);
   void shed_user(Connection& connection, Moment now);
   void expire_promises(Connection& connection, Moment now);
   void take_sample(Connection& connection, Moment now);
@@ -234,6 +236,8 @@ class Shard {
     std::uint64_t id;
   };
   std::deque<Greeting> greetings_;  ///< Whose Hello may still be awaited, the longest first.
+  /// When whose token expires, if ever.
+  std::set<std::pair<wire::hub::UnixMs, std::uint64_t>> expiries_;
   TimePoint swept_at_{};
   bool draining_ = false;
 };

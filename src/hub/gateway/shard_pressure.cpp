@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ensure.hpp"
 #include "hub/gateway/shard.hpp"
 
 /// Who keeps up and who does not: the sweep over slow clients, shedding when memory is short, draining.
@@ -11,6 +12,7 @@ using wire::hub::Reason;
 
 void Shard::sweep(Moment now) {
   end_silent_greetings(now);
+  end_expired(now);
   const std::vector<std::uint64_t> slow(slow_.begin(), slow_.end());
   for (const std::uint64_t id : slow) {
     Connection* const connection = live({.shard = around_.self, .id = id});
@@ -38,6 +40,16 @@ void Shard::end_silent_greetings(Moment now) {
     if (connection != nullptr && connection->state == Connection::State::greeting) {
       end(*connection, Reason::timed_out, How::told, "No Hello came.", now);
     }
+  }
+}
+
+void Shard::end_expired(Moment now) {
+  if (settings_.close_expired_after < Duration{}) return;
+  const auto grace = std::chrono::ceil<std::chrono::milliseconds>(settings_.close_expired_after).count();
+  while (!expiries_.empty() && now.wall >= expiries_.begin()->first + grace) {
+    Connection* const connection = live({.shard = around_.self, .id = expiries_.begin()->second});
+    ENSURE(connection != nullptr);
+    end(*connection, Reason::token_expired, How::told, "Its token has expired, and no other came.", now);
   }
 }
 

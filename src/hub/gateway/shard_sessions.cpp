@@ -48,7 +48,7 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
   }
   auto identity = around_.port.identify(hello, now.wall);
   if (!identity) return end(connection, identity.error().reason, How::told, identity.error().message, now);
-  connection.identity = std::move(*identity);
+  identify_as(connection, std::move(*identity));
   const std::string& user = connection.identity.user;
   if (hello.resume) {
     if (auto session = around_.port.session_of(hello.resume->session_token, user)) {
@@ -134,7 +134,7 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   if (identity->user != connection.identity.user) {
     return refuse(connection, {.reason = Reason::forbidden, .message = "The token is another user's."}, now);
   }
-  connection.identity = std::move(*identity);
+  identify_as(connection, std::move(*identity));
   say(connection, wire::hub::Refreshed{.expires_at = connection.identity.expires_at}, now);
   std::vector<Conversation> lost;
   for (const auto& [conversation, interest] : connection.interests) {
@@ -145,6 +145,13 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
     unsubscribe(connection, conversation, now);
     say(connection, wire::hub::Left{.group = conversation.name, .reason = Reason::forbidden}, now);
   }
+}
+
+void Shard::identify_as(Connection& connection, auth::Identity identity) {
+  expiries_.erase({connection.identity.expires_at, connection.ref.id});
+  connection.identity = std::move(identity);
+  if (connection.identity.expires_at != 0)
+    expiries_.emplace(connection.identity.expires_at, connection.ref.id);
 }
 
 void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) {
@@ -232,6 +239,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   connection.state = Connection::State::ended;
   connection.receiver.reset();
   slow_.erase(connection.ref.id);
+  expiries_.erase({connection.identity.expires_at, connection.ref.id});
   const auto place = connections_.find(connection.ref.id);
   ENSURE(place != connections_.end());
   if (how == How::told) {

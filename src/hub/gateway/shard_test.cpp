@@ -580,6 +580,36 @@ TEST_P(ShardTest, ATokenThatExpiresMeanwhileIsToBeRefreshed) {
   EXPECT_EQ(ann.all<wire::hub::Refreshed>().at(0).expires_at, world.expiry["ann"]);
 }
 
+TEST_P(ShardTest, WhoseTokenHasExpiredIsSentAwayUnlessItComesWithAnother) {
+  world.expiry["ann"] = world.expiry["bob"] = world.now.wall + 1'000;
+  auto ann = connect("ann");
+  auto bob = connect("bob");
+  join(ann, "ops");
+  join(bob, "ops");
+  world.settle_for(1'100ms);
+  world.expiry["bob"] = world.now.wall + 100'000;
+  world.say(bob, wire::hub::Refresh{.token = "bob"});
+  world.settle_for(GatewaySettings{}.close_expired_after - 500ms);
+  settle({&ann, &bob});
+  EXPECT_THAT(ann.all<wire::hub::Kick>(), IsEmpty());
+  world.settle_for(500ms);
+  settle({&ann, &bob});
+  EXPECT_EQ(ann.all<wire::hub::Kick>().at(0).reason, Reason::token_expired);
+  EXPECT_THAT(bob.all<wire::hub::Kick>(), IsEmpty());
+}
+
+TEST_P(ShardTest, WhoseTokenHasExpiredStaysWhereTheOperatorSaysSo) {
+  GatewaySettings settings;
+  settings.close_expired_after = -1s;
+  for (std::size_t shard = 0; shard < GetParam(); ++shard)
+    world.shard(shard).set_settings(settings, world.now);
+  world.expiry["ann"] = world.now.wall + 1'000;
+  auto ann = connect("ann");
+  world.settle_for(2min);
+  settle({&ann});
+  EXPECT_THAT(ann.all<wire::hub::Kick>(), IsEmpty());
+}
+
 TEST_P(ShardTest, ARefreshThatTakesARightAwayEndsTheMembership) {
   auto ann = connect("ann");
   join(ann, "ops");

@@ -11,15 +11,20 @@ using wire::hub::Reason;
 
 void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
   forget_old(now.at);
-  auto& connections = users_[mail.user];
+  auto& places = users_[mail.user];
+  if (const auto before = std::ranges::find(places, mail.session, &Place::session); before != places.end()) {
+    const auto waiting = successors_.find(before->connection);
+    supersede(waiting == successors_.end() ? before->connection : waiting->second.connection);
+    successors_.insert_or_assign(before->connection, std::move(mail));
+    return;
+  }
   mail::Attached answer{.to = mail.connection, .session = std::move(mail.session), .inbox = inbox};
-  if (connections.size() >= limits_.connections) {
+  if (places.size() >= limits_.connections) {
     answer.refused = Reason::too_many_connections;
   } else {
-    connections.push_back(mail.connection);
+    places.push_back({.connection = mail.connection, .session = answer.session});
     const auto past = past_.find(answer.session);
-    if (past != past_.end() && !past->second.resumed) {
-      past->second.resumed = true;
+    if (past != past_.end()) {
       answer.previous = past->second.ended;
       answer.unacknowledged = std::move(past->second.unacknowledged);
     }
@@ -28,10 +33,22 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
   port_.post(shard, std::move(answer));
 }
 
-void Users::detach(mail::Detach mail, Moment now) {
+void Users::supersede(ConnectionRef connection) {
+  port_.post(connection.shard,
+             mail::CutConnection{.to = connection,
+                                 .kick = {.reason = Reason::superseded,
+                                          .message = "Its session goes on in another connection."}});
+}
+
+std::optional<mail::Attach> Users::detach(mail::Detach mail, Moment now) {
   const auto user = users_.find(mail.user);
-  // Who was not let in has ended nothing: how the session ended before stays what there is to tell.
-  if (user == users_.end() || std::erase(user->second, mail.connection) == 0) return;
+  const auto is_this = [&mail](const Place& place) { return place.connection == mail.connection; };
+  if (user == users_.end() || std::erase_if(user->second, is_this) == 0) {
+    // Who was not let in has ended nothing: how the session ended before stays what there is to tell.
+    std::erase_if(successors_,
+                  [&mail](const auto& each) { return each.second.connection == mail.connection; });
+    return std::nullopt;
+  }
   if (user->second.empty()) users_.erase(user);
   forget_old(now.at);
   if (order_.size() == limits_.ended_sessions) forget_oldest();
@@ -40,6 +57,9 @@ void Users::detach(mail::Detach mail, Moment now) {
                                                        .ended = std::move(mail.ended),
                                                        .at = now.at,
                                                        .unacknowledged = std::move(mail.unacknowledged)});
+  auto successor = successors_.extract(mail.connection);
+  if (successor.empty()) return std::nullopt;
+  return std::move(successor.mapped());
 }
 
 void Users::forget_old(TimePoint now) {
@@ -68,7 +88,7 @@ void Users::ask(mail::Ask mail) {
                                                      .message = "The user is not connected."}});
     return;
   }
-  const ConnectionRef to = user->second.back();
+  const ConnectionRef to = user->second.back().connection;
   port_.post(to.shard, mail::DeliverRequest{.to = to,
                                             .delivery = {.from = std::move(mail.user),
                                                          .to = {.kind = wire::hub::Conversation::Kind::user,

@@ -20,7 +20,8 @@ class ShardPort;
 
 /// The users that are at home on one shard: which connections they have, and how their sessions ended.
 ///
-/// Pure. One shard. Bounded by connections, and by `ended_sessions` that are remembered.
+/// Pure. One shard. Bounded by connections, those that wait for another's end included, and by
+/// `ended_sessions` that are remembered.
 class Users {
  public:
   struct Limits {
@@ -30,9 +31,11 @@ class Users {
   };
   Users(Limits limits, ShardPort& port) : limits_(limits), port_(port) {}
 
-  /// `inbox`: the last position in theirs.
+  /// `inbox`: the last position in theirs. A session has one connection: if there is one still, which may be
+  /// dead without anybody's having noticed, it is ended first and the new one waits for that.
   void attach(mail::Attach mail, wire::hub::Position inbox, Moment now);
-  void detach(mail::Detach mail, Moment now);
+  /// Returns who waited for this one's end, and is to be attached now.
+  [[nodiscard]] std::optional<mail::Attach> detach(mail::Detach mail, Moment now);
   /// Passes a request on to the connection that came last, or refuses it.
   void ask(mail::Ask mail);
   void set_limits(Limits limits) { limits_ = limits; }
@@ -44,20 +47,25 @@ class Users {
     std::string user;
     wire::hub::Ended ended;
     TimePoint at;
-    bool resumed = false;  ///< Its next connection has been told.
     std::vector<mail::Unacknowledged> unacknowledged{};
   };
   /// Null: nothing is remembered of it, or not any more.
   [[nodiscard]] const Past* past(const std::string& session, TimePoint now) const;
 
  private:
+  struct Place {
+    ConnectionRef connection;
+    std::string session;
+  };
+  void supersede(ConnectionRef connection);
   void forget_old(TimePoint now);
   void forget_oldest();
 
   Limits limits_;
   ShardPort& port_;
-  std::unordered_map<std::string, std::vector<ConnectionRef>> users_;
-  std::unordered_map<std::string, Past> past_;  ///< By session.
+  std::unordered_map<std::string, std::vector<Place>> users_;
+  std::map<ConnectionRef, mail::Attach> successors_;  ///< By whose end they wait for.
+  std::unordered_map<std::string, Past> past_;        ///< By session.
   struct Leaver {
     std::string session;
     TimePoint at;

@@ -32,22 +32,59 @@ TEST(Users, RememberHowASessionEndedUntilItsTimeIsOver) {
   EXPECT_EQ(world.shard().past("another", world.now.at), nullptr);
 }
 
-TEST(Users, TellTheNextConnectionOnceAndAnOperatorAsOftenAsHeAsks) {
+World::Client resume(World& world, const std::string& session, std::size_t shard = 0) {
+  return world.connect(
+      "ann", shard, {.resume = wire::hub::Resume{.session_token = "ann/" + session}, .acknowledges = true});
+}
+
+TEST(Users, TellTheNextConnectionHowTheLastOneEndedAndAnOperatorStill) {
   World world;
   auto first = world.connect("ann");
   const std::string session = session_of(world, first);
   world.hang_up(first);
   world.settle();
-  const auto resumed = [&] {
-    auto client = world.connect("ann", 0, {.resume = wire::hub::Resume{.session_token = "ann/" + session}});
-    EXPECT_EQ(session_of(world, client), session);
-    return client;
-  };
-  EXPECT_TRUE(resumed().all<wire::hub::Welcome>().at(0).previous);
-  EXPECT_FALSE(resumed().all<wire::hub::Welcome>().at(0).previous);
-  const Users::Past* const past = world.shard().past(session, world.now.at);
-  ASSERT_NE(past, nullptr);
-  EXPECT_TRUE(past->resumed);
+  auto second = resume(world, session);
+  EXPECT_EQ(session_of(world, second), session);
+  EXPECT_EQ(second.all<wire::hub::Welcome>().at(0).previous->reason, Reason::closed_by_client);
+  EXPECT_NE(world.shard().past(session, world.now.at), nullptr);
+}
+
+TEST(Users, GiveASessionToTheConnectionThatResumesItAndEndTheOneThatHadIt) {
+  World world{2};
+  auto first = world.connect("ann", 1);
+  const std::string session = session_of(world, first);
+  auto second = resume(world, session);
+  EXPECT_EQ(session_of(world, second), session);
+  EXPECT_EQ(second.all<wire::hub::Welcome>().at(0).previous->reason, Reason::superseded);
+  world.read(first);
+  EXPECT_EQ(first.all<wire::hub::Kick>().at(0).reason, Reason::superseded);
+  EXPECT_EQ(world.shard(0).connections() + world.shard(1).connections(), 1U);
+}
+
+TEST(Users, LetOnlyTheLastOfManyResumesWait) {
+  World world{2};
+  auto first = world.connect("ann", 1);
+  const std::string session = session_of(world, first);
+  std::vector<World::Client> resumed;
+  for (std::size_t i = 0; i < 5; ++i) resumed.push_back(resume(world, session, i % 2));
+  EXPECT_EQ(session_of(world, resumed.back()), session);
+  for (std::size_t i = 0; i < 4; ++i) {
+    world.read(resumed[i]);
+    EXPECT_EQ(resumed[i].all<wire::hub::Kick>().at(0).reason, Reason::superseded) << i;
+  }
+  EXPECT_EQ(world.shard(0).connections() + world.shard(1).connections(), 1U);
+}
+
+TEST(Users, ForgetWhoWaitedForASessionAndHasLeft) {
+  World world{2};
+  auto first = world.connect("ann", 1);
+  const std::string session = session_of(world, first);
+  auto second = resume(world, session);
+  world.hang_up(second);
+  world.settle();
+  auto third = resume(world, session);
+  EXPECT_EQ(session_of(world, third), session);
+  EXPECT_EQ(world.shard(0).connections() + world.shard(1).connections(), 1U);
 }
 
 TEST(Users, KeepTheNewestEndOfASessionWhenTheOldOneIsForgotten) {

@@ -75,6 +75,8 @@ std::string_view name_of(Reason reason) {
       return "closed_by_client";
     case Reason::connection_lost:
       return "connection_lost";
+    case Reason::superseded:
+      return "superseded";
   }
   return "unknown";
 }

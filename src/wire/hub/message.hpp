@@ -53,6 +53,7 @@ enum class Reason : std::uint8_t {
   shutting_down = 54,
   closed_by_client = 55,
   connection_lost = 56,
+  superseded = 57,
 };
 
 /// What is read for a reason that cannot be kept: one past 254, or a name in JSON that this side does not
