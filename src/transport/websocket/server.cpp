@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string_view>
 #include <sys/socket.h>
 #include <utility>
 
@@ -10,8 +11,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 
 #include "core/ensure.hpp"
+#include "core/hub_limits.hpp"
 #include "observe/log.hpp"
 #include "transport/address_block.hpp"
 #include "transport/websocket/server_impl.hpp"
@@ -23,6 +26,9 @@ namespace {
 using asio::ip::tcp;
 using observe::LogLevel;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr std::string_view kTurnedAway = "Too many connections; come again.\n";
+/// Seconds over which those who were turned away come back.
+constexpr std::uint64_t kSpread = (limits::kRetryAfterMax - limits::kRetryAfterMin).count() + 1;
 
 void log(LogLevel level, const std::string& message) {
   observe::log(level, "websocket", message);
@@ -111,9 +117,27 @@ asio::awaitable<void> Server::Impl::accept(tcp::acceptor& acceptor) {
     const auto endpoint = socket.remote_endpoint(error);
     if (error) continue;  // gone again
     std::string remote = endpoint.address().to_string();
-    if (auto ticket = admit(endpoint.address()))
+    if (auto ticket = admit(endpoint.address())) {
       tasks_.spawn(serve(std::move(socket), std::move(remote), std::move(ticket)));
+    } else {
+      turn_away(socket);
+    }
   }
+}
+
+/// Without a look at what it asks, so that it costs next to nothing. It may not be heard: whoever is still
+/// sending when the socket is closed is told so by a reset. Under TLS it would take a handshake, and is not
+/// said.
+void Server::Impl::turn_away(tcp::socket& socket) {
+  if (tls_) return;
+  const auto after = limits::kRetryAfterMin + std::chrono::seconds{turned_away_++ % kSpread};
+  const std::string answer = fmt::format(
+      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nContent-Type: text/plain\r\n"
+      "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+      after.count(), kTurnedAway.size(), kTurnedAway);
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  (void)socket.send(asio::buffer(answer), 0, ignored);
 }
 
 std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::address& remote) {

@@ -121,6 +121,7 @@ class Server::Impl {
 
   void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
   std::shared_ptr<Ticket> admit(const asio::ip::address& remote);
+  void turn_away(asio::ip::tcp::socket& socket);
   asio::awaitable<void> accept(asio::ip::tcp::acceptor& acceptor);
   asio::awaitable<void> serve(asio::ip::tcp::socket socket, std::string remote,
                               std::shared_ptr<Ticket> ticket);
@@ -146,6 +147,7 @@ class Server::Impl {
   std::optional<Fingerprint> fingerprint_;
   std::shared_ptr<Admitted> admitted_;
   std::list<asio::ip::tcp::acceptor> acceptors_;
+  std::uint64_t turned_away_ = 0;
 };
 
 }  // namespace sluice::websocket

@@ -315,7 +315,7 @@ TEST(ServerPages, CountABodyThatIsOnItsWayAsAHandshake) {
     std::string answer;
     co_await asio::async_read_until(slow, asio::dynamic_buffer(answer), "\r\n\r\n", kAwait);
     const std::string refused = co_await fixture.status("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    EXPECT_EQ(refused, "");
+    EXPECT_TRUE(refused == "503" || refused.empty()) << refused;  // empty: request and answer have crossed
     EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 1U);
     co_await asio::async_write(slow, asio::buffer("body", 4), kAwait);
     co_await asio::async_read_until(slow, asio::dynamic_buffer(answer), "body", kAwait);
