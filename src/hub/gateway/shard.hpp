@@ -173,6 +173,7 @@ class Shard {
   void reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
   [[nodiscard]] bool may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now);
   [[nodiscard]] bool memory_is_short() const;
+  [[nodiscard]] Duration wait_for_memory();
   void reply_from(mail::ReplyFrom mail, Moment now);
 
   // conversations: shard_conversations.cpp

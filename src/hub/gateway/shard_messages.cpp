@@ -67,6 +67,11 @@ bool Shard::memory_is_short() const {
   return settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over());
 }
 
+/// With jitter: all whom it is told to would come back at once.
+Duration Shard::wait_for_memory() {
+  return limits::kRetryAfterFull + std::chrono::milliseconds{around_.port.random(1'000)};
+}
+
 bool Shard::paced(Connection& connection, std::size_t size, const std::string& group, Moment now) {
   const auto wait = limited(connection, size, now);
   if (wait) {
@@ -122,8 +127,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
   }
   if (memory_is_short()) {
-    return no(Reason::overloaded, "The hub cannot take more for now.",
-              limits::kRetryAfterFull + std::chrono::milliseconds{around_.port.random(1'000)});
+    return no(Reason::overloaded, "The hub cannot take more for now.", wait_for_memory());
   }
   ++counts_.accepted;
   const Conversation to = publish.to;
@@ -215,10 +219,14 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
                "A seq that is not greater than the one before.", now);
   }
   connection.answered.finish(request.seq);  // its Reply is the answer
-  const auto no = [&](Reason reason, std::string message) {
+  const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
     ++counts_.refused[static_cast<std::size_t>(reason)];
     around_.observer.on_refused(connection, reason);
-    say(connection, wire::hub::Reply{.request = request.id, .reason = reason, .message = std::move(message)},
+    say(connection,
+        wire::hub::Reply{.request = request.id,
+                         .reason = reason,
+                         .message = std::move(message),
+                         .retry_after_ms = in_ms(retry_after)},
         now);
   };
   if (has_expired(connection.identity, now))
@@ -228,8 +236,10 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
   if (connection.promises.size() >= settings_.requests_per_connection) {
     return no(Reason::too_many_requests, "Too many of your requests wait for their replies.");
   }
-  if (limited(connection, size, now)) return no(Reason::rate_limited, "You ask faster than you may.");
-  if (memory_is_short()) return no(Reason::overloaded, "The hub cannot take more for now.");
+  if (const auto wait = limited(connection, size, now))
+    return no(Reason::rate_limited, "You ask faster than you may.", *wait);
+  if (memory_is_short())
+    return no(Reason::overloaded, "The hub cannot take more for now.", wait_for_memory());
   const Duration asked = std::chrono::milliseconds{request.timeout_ms};
   const Duration timeout = asked == Duration::zero() ? limits::kRequestTimeout
                                                      : std::min<Duration>(asked, limits::kMaxRequestTimeout);

@@ -644,6 +644,22 @@ TEST_P(ShardTest, AsksAndAnswers) {
   EXPECT_EQ(ann.all<wire::hub::Reply>()[0].content.bytes, "4");
 }
 
+TEST_P(ShardTest, WhoAsksFasterThanItMayIsToldWhenToAskAgain) {
+  GatewaySettings settings;
+  settings.per_connection.messages = {.burst = 1, .tokens = 2};
+  for (std::size_t shard = 0; shard < GetParam(); ++shard)
+    world.shard(shard).set_settings(settings, world.now);
+  auto ann = connect("ann");
+  for (int i = 0; i < 2; ++i)
+    world.say(ann, wire::hub::Request{.seq = ++ann.seq, .id = std::to_string(i), .user = "nobody"});
+  settle({&ann});
+  const auto replies = ann.all<wire::hub::Reply>();
+  ASSERT_THAT(replies, SizeIs(2));
+  EXPECT_EQ(replies[0].reason, Reason::rate_limited) << "the other has to ask at home first";
+  EXPECT_NEAR(replies[0].retry_after_ms, 500, 1);
+  EXPECT_EQ(replies[1].retry_after_ms, 0U);
+}
+
 TEST_P(ShardTest, OnlyWhoWasAskedMayAnswer) {
   auto ann = connect("ann"), bob = connect("bob"), eve = connect("eve");
   world.say(ann, wire::hub::Request{.seq = ++ann.seq, .id = "q", .user = "bob"});

@@ -347,6 +347,7 @@ struct Reply {
   Content content{};
   Reason reason = Reason::none;
   std::string message{};
+  std::uint32_t retry_after_ms = 0;
 
   bool operator==(const Reply&) const = default;
 };

@@ -263,6 +263,7 @@ void fill(v1::Envelope& envelope, const Reply& reply) {
   if (reply.reason == Reason::none || reply.content != Content{}) fill(*out.mutable_content(), reply.content);
   out.set_reason(of(reply.reason));
   out.set_message(of(reply.message));
+  out.set_retry_after_ms(reply.retry_after_ms);
 }
 
 }  // namespace

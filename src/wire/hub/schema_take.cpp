@@ -350,7 +350,8 @@ Result<Whole> take_reply(v1::Reply& in) {
       Reply{.request = taker.name("request", in.request()),
             .content = reason == Reason::none ? taker.needed_content(content) : taker.content(content),
             .reason = reason,
-            .message = taker.explanation("message", in.message())});
+            .message = taker.explanation("message", in.message()),
+            .retry_after_ms = in.retry_after_ms()});
 }
 
 template <typename Whole>

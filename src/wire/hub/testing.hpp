@@ -112,7 +112,8 @@ inline Reply any_reply() {
   return {.request = any_name(),
           .content = any_content(),
           .reason = any<bool>() ? Reason::none : any_reason(),
-          .message = any_explanation()};
+          .message = any_explanation(),
+          .retry_after_ms = any<std::uint32_t>()};
 }
 
 inline Welcome any_welcome() {
