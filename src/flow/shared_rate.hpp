@@ -15,7 +15,7 @@ namespace sluice::flow {
 /// one pays for it.
 class SharedRate {
  public:
-  explicit SharedRate(TokenRate rate) { set_rate(rate); }
+  explicit SharedRate(TokenRate rate) { use(rate); }
 
   /// How long until so many may be taken; zero: now. More than the burst is let through when it is full.
   [[nodiscard]] Duration wait_for(std::uint64_t tokens, TimePoint now) const;
@@ -23,9 +23,12 @@ class SharedRate {
   [[nodiscard]] bool is_full(TimePoint now) const;
   /// May go into debt.
   void take(std::uint64_t tokens, TimePoint now);
-  void set_rate(TokenRate rate);
+  /// From now on at another rate: the tokens that are owed stay owed, up to a whole burst of the new one. The
+  /// same rate changes nothing. One call at a time; what others take meanwhile may count for either rate.
+  void set_rate(TokenRate rate, TimePoint now);
 
  private:
+  void use(TokenRate rate);
   [[nodiscard]] std::int64_t cost(std::uint64_t tokens) const;
 
   std::atomic<std::int64_t> paid_at_{0};  ///< Nanoseconds of the clock.

@@ -38,11 +38,33 @@ TEST(SharedRate, LetsMoreThanTheBurstThroughWhenItIsFull) {
   EXPECT_EQ(rate.wait_for(10, kStart), 3s) << "and is paid for";
 }
 
-TEST(SharedRate, TakesANewRate) {
-  SharedRate rate{{.burst = 1, .tokens = 1}};
-  rate.take(1, kStart);
-  rate.set_rate({.burst = 100, .tokens = 100});
-  EXPECT_EQ(rate.wait_for(1, kStart), 10ms) << "the second that is owed, less what may be saved up";
+TEST(SharedRate, TakesANewRateWithTheTokensThatAreOwed) {
+  SharedRate rate{{.burst = 10, .tokens = 1}};
+  rate.take(4, kStart);
+  rate.set_rate({.burst = 100, .tokens = 100}, kStart + 1s);
+  EXPECT_EQ(rate.wait_for(97, kStart + 1s), 0s) << "one of the four has come back";
+  EXPECT_EQ(rate.wait_for(98, kStart + 1s), 10ms);
+  rate.set_rate({.burst = 5, .tokens = 1}, kStart + 1s);
+  EXPECT_EQ(rate.wait_for(2, kStart + 1s), 0s);
+  EXPECT_EQ(rate.wait_for(3, kStart + 1s), 1s) << "three are owed, whatever they cost";
+}
+
+TEST(SharedRate, OwesNoMoreThanTheBurstOfANewRate) {
+  SharedRate rate{{.burst = 1'000, .tokens = 1'000}};
+  rate.take(1'000, kStart);
+  rate.set_rate({.burst = 2, .tokens = 1}, kStart);
+  EXPECT_EQ(rate.wait_for(1, kStart), 1s);
+  EXPECT_EQ(rate.wait_for(2, kStart), 2s);
+}
+
+TEST(SharedRate, IsNotChangedByTheSameRate) {
+  const TokenRate same{.burst = 10, .tokens = 3};
+  SharedRate rate{same};
+  rate.take(25, kStart);
+  const Duration wait = rate.wait_for(1, kStart);
+  for (int i = 0; i < 100; ++i) rate.set_rate(same, kStart);
+  EXPECT_EQ(rate.wait_for(1, kStart), wait);
+  EXPECT_FALSE(rate.is_full(kStart + 8s));
 }
 
 TEST(SharedRate, NeverPassesItsRateWhateverIsAsked) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "core/ensure.hpp"
 
@@ -13,13 +14,28 @@ std::uint64_t nanoseconds(Duration time) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
 }
 
+void ensure_sound(const TokenRate& rate) {
+  ENSURE(rate.burst >= 1 && rate.burst <= TokenRate::kLargest);
+  ENSURE(rate.tokens >= 1 && rate.tokens <= TokenRate::kLargest);
+  ENSURE(rate.per > Duration::zero() && rate.per <= std::chrono::hours{24 * 365});
+}
+
 }  // namespace
 
 TokenBucket::TokenBucket(TokenRate rate, TimePoint now)
     : rate_(rate), per_ns_(nanoseconds(rate.per)), level_(rate.burst), filled_at_(now) {
-  ENSURE(rate.burst >= 1 && rate.burst <= TokenRate::kLargest);
-  ENSURE(rate.tokens >= 1 && rate.tokens <= TokenRate::kLargest);
-  ENSURE(rate.per > Duration::zero() && rate.per <= std::chrono::hours{24 * 365});
+  ensure_sound(rate);
+}
+
+void TokenBucket::set_rate(TokenRate rate, TimePoint now) {
+  ensure_sound(rate);
+  refill(now);
+  const std::uint64_t owed = std::min(rate_.burst - level_, rate.burst);
+  rate_ = rate;
+  level_ = rate.burst - owed;
+  // A part of a token is a part of its period: of another one it would be too much, or more than a token.
+  const bool same_period = nanoseconds(rate.per) == std::exchange(per_ns_, nanoseconds(rate.per));
+  if (owed == 0 || !same_period) part_ = 0;
 }
 
 void TokenBucket::refill(TimePoint now) {

@@ -23,7 +23,7 @@ struct TokenBucketStats {
 /// Limits how often something may happen: tries, dials, notices. Full at the start.
 ///
 /// Sans-I/O, one thread. Exact: whole tokens, and what is left of one is carried over.
-/// Invariant: in any stretch of time t no more than burst + tokens * t / per are taken.
+/// Invariant: while its rate stays, in any stretch of time t no more than burst + tokens * t / per are taken.
 class TokenBucket {
  public:
   TokenBucket(TokenRate rate, TimePoint now);
@@ -34,6 +34,9 @@ class TokenBucket {
   [[nodiscard]] Duration wait_for(std::uint64_t tokens, TimePoint now);
 
   [[nodiscard]] std::uint64_t available(TimePoint now);
+  /// From now on at another rate. What was taken and has not come back yet is owed still, up to a whole burst
+  /// of the new rate: a change hands out no burst of its own.
+  void set_rate(TokenRate rate, TimePoint now);
   [[nodiscard]] const TokenBucketStats& stats() const { return stats_; }
 
  private:

@@ -48,6 +48,58 @@ TEST(TokenBucket, FillsExactlyOverALongPeriod) {
   EXPECT_EQ(bucket.available(now), 7U);
 }
 
+TEST(TokenBucket, OwesWhatWasTakenAlsoAtAnotherRate) {
+  TokenBucket bucket{{.burst = 10, .tokens = 1}, kStart};
+  ASSERT_TRUE(bucket.take(4, kStart));
+  bucket.set_rate({.burst = 100, .tokens = 10}, kStart + 1s);
+  EXPECT_EQ(bucket.available(kStart + 1s), 97U) << "one of the four has come back";
+  EXPECT_EQ(bucket.available(kStart + 1'200ms), 99U);
+  bucket.set_rate({.burst = 2, .tokens = 1}, kStart + 1'200ms);
+  EXPECT_EQ(bucket.available(kStart + 1'200ms), 1U);
+  EXPECT_EQ(bucket.available(kStart + 2'199ms), 1U);
+  EXPECT_EQ(bucket.available(kStart + 2'200ms), 2U);
+  EXPECT_EQ(bucket.stats().taken, 4U);
+}
+
+TEST(TokenBucket, OwesNoMoreThanTheBurstOfANewRate) {
+  TokenBucket bucket{{.burst = 1'000, .tokens = 1}, kStart};
+  ASSERT_TRUE(bucket.take(1'000, kStart));
+  bucket.set_rate({.burst = 5, .tokens = 1}, kStart);
+  EXPECT_EQ(bucket.available(kStart), 0U);
+  EXPECT_EQ(bucket.available(kStart + 4'999ms), 4U);
+  EXPECT_EQ(bucket.available(kStart + 5s), 5U);
+}
+
+TEST(TokenBucket, IsFullAtANewRateWhenNothingIsOwed) {
+  TokenBucket bucket{{.burst = 5, .tokens = 1}, kStart};
+  bucket.set_rate({.burst = 9, .tokens = 1}, kStart);
+  EXPECT_EQ(bucket.available(kStart), 9U);
+  EXPECT_EQ(bucket.available(kStart + 1h), 9U);
+}
+
+TEST(TokenBucket, IsNotChangedByTheSameRate) {
+  const TokenRate same{.burst = 10, .tokens = 3, .per = 1s};
+  TokenBucket often{same, kStart};
+  TokenBucket never{same, kStart};
+  for (TimePoint now = kStart; now < kStart + 20s; now += 70ms) {
+    often.set_rate(same, now);
+    EXPECT_EQ(often.take(1, now), never.take(1, now));
+  }
+  EXPECT_EQ(often.stats().taken, never.stats().taken);
+}
+
+TEST(TokenBucket, TakesUpAnotherPeriod) {
+  TokenBucket bucket{{.burst = 10, .tokens = 1, .per = 1h}, kStart};
+  ASSERT_TRUE(bucket.take(10, kStart));
+  bucket.set_rate({.burst = 10, .tokens = 1, .per = 1s}, kStart + 59min);
+  EXPECT_EQ(bucket.available(kStart + 59min), 0U);
+  EXPECT_EQ(bucket.available(kStart + 59min + 1s), 1U);
+  TokenBucket full{{.burst = 10, .tokens = 1, .per = 1h}, kStart};
+  full.set_rate({.burst = 10, .tokens = 1, .per = 1s}, kStart);
+  ASSERT_TRUE(full.take(10, kStart));
+  EXPECT_EQ(full.available(kStart + 1s), 1U);
+}
+
 TEST(TokenBucket, WaitForIsExactAndTheRateIsNeverPassed) {
   EXPECT_TRUE(rc::check([](const std::vector<std::uint16_t>& script) {
     const TokenRate rate{.burst = *rc::gen::inRange<std::uint64_t>(1, 50),

@@ -228,8 +228,8 @@ void Shard::set_settings(GatewaySettings settings, Moment now) {
   for (const auto& [id, connection] : connections_) {
     if (!connection->receiver) continue;
     connection->receiver->limits_changed(now.at);
-    connection->messages.emplace(settings_.per_connection.messages, now.at);
-    connection->bytes.emplace(settings_.per_connection.bytes, now.at);
+    connection->messages->set_rate(settings_.per_connection.messages, now.at);
+    connection->bytes->set_rate(settings_.per_connection.bytes, now.at);
   }
 }
 

@@ -183,13 +183,33 @@ TEST_F(ShardSettings, RatesAreThoseOfTheMoment) {
   change();
   publish(ann, user("bob"), 11, 1);
   hear(ann);
-  ASSERT_THAT(ann.all<Receipt>(), SizeIs(2)) << "ten of them at once";
+  ASSERT_THAT(ann.all<Receipt>(), SizeIs(1 + 4)) << "seven of them at once: three are owed";
   EXPECT_NEAR(ann.all<Receipt>()[1].retry_after_ms, 100, 1);
   settings_.rates_enabled = false;
   change();
   publish(ann, user("bob"), 100, 1);
   hear(ann);
-  EXPECT_THAT(ann.all<Receipt>(), SizeIs(2));
+  EXPECT_THAT(ann.all<Receipt>(), SizeIs(1 + 4));
+}
+
+TEST_F(ShardSettings, ARateIsNotHadAnewByAChangeOfSomethingElse) {
+  settings_.per_connection.messages.tokens = 1;
+  for (const bool by_messages : {true, false}) {
+    settings_.per_connection.messages.burst = by_messages ? 5 : 100;
+    settings_.per_connection.bytes = {.burst = by_messages ? 10'000U : 500U,
+                                      .tokens = 1};  // each counts for 100
+    change();
+    auto ann = connect(by_messages ? "ann" : "another ann");
+    publish(ann, user("bob"), 5, 1);
+    hear(ann);
+    EXPECT_THAT(ann.all<Receipt>(), IsEmpty());
+    settings_.receiver.dry_run = !settings_.receiver.dry_run;
+    change();
+    publish(ann, user("bob"), 1, 1);
+    hear(ann);
+    ASSERT_THAT(ann.all<Receipt>(), SizeIs(1));
+    EXPECT_EQ(ann.all<Receipt>()[0].reason, Reason::rate_limited);
+  }
 }
 
 TEST_F(ShardSettings, RatesCountBytesToo) {

@@ -27,7 +27,7 @@ std::optional<std::chrono::seconds> Turnstile::ask(Visitor visitor, TimePoint no
 
 void Turnstile::set_limits(TurnstileLimits limits, TimePoint now) {
   limits_ = limits;
-  bucket_ = flow::TokenBucket{limits.rate, now};
+  bucket_.set_rate(limits.rate, now);
 }
 
 }  // namespace sluice::hub

@@ -65,6 +65,13 @@ TEST_F(TurnstileTest, SendsThemAwayForDifferentTimes) {
   EXPECT_EQ(waits, (std::set<std::chrono::seconds>{2s, 3s, 4s, 5s}));
 }
 
+TEST_F(TurnstileTest, LetsNoMoreInForANewLimit) {
+  Turnstile turnstile = make({.rate = {.burst = 300, .tokens = 100}});
+  EXPECT_EQ(admitted(turnstile, 250, true), 250U);
+  turnstile.set_limits({.rate = {.burst = 270, .tokens = 100}, .retry_after_min = 1min}, now_);
+  EXPECT_EQ(admitted(turnstile, 1'000, true), 20U);
+}
+
 TEST_F(TurnstileTest, CanBeSwitchedOff) {
   Turnstile turnstile = make({.enabled = false, .greetings = 0, .rate = {.burst = 1, .tokens = 1}});
   EXPECT_EQ(admitted(turnstile, 100, false), 100U);

@@ -21,12 +21,13 @@ void UserShares::forget_unused() {
 }
 
 void UserShares::set_settings(const GatewaySettings& settings) {
+  const TimePoint now = Clock::now();
   const std::scoped_lock lock{mutex_};
   settings_ = settings;
   for (const auto& [user, share] : shares_) {
     share->memory->set_limit(settings.user_memory);
-    share->messages.set_rate(settings.per_user.messages);
-    share->bytes.set_rate(settings.per_user.bytes);
+    share->messages.set_rate(settings.per_user.messages, now);
+    share->bytes.set_rate(settings.per_user.bytes, now);
   }
 }
 

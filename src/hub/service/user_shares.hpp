@@ -22,7 +22,7 @@ class UserShares {
       : settings_(std::move(settings)), process_(std::move(process)) {}
 
   [[nodiscard]] std::shared_ptr<UserShare> of(const std::string& user);
-  /// For all that there are and those to come.
+  /// For all that there are, who owe what they owe, and those to come.
   void set_settings(const GatewaySettings& settings);
 
   /// Those with connections.

@@ -41,6 +41,19 @@ TEST_F(UserSharesTest, WhoComesAgainHasWhatTheyLeft) {
   EXPECT_GT(shares.of("ann")->messages.wait_for(1, Clock::now()), Duration::zero());
 }
 
+TEST_F(UserSharesTest, WhatIsOwedIsOwedAlsoAfterAChange) {
+  const auto ann = shares.of("ann");
+  ann->messages.take(10, Clock::now());
+  settings.per_user.messages.burst = 20;
+  shares.set_settings(settings);
+  EXPECT_EQ(ann->messages.wait_for(10, Clock::now()), Duration::zero()) << "what the burst has grown by";
+  EXPECT_GT(ann->messages.wait_for(11, Clock::now()), Duration::zero());
+  settings.per_user.messages.burst = 10;
+  settings.per_user.messages.tokens = 2;
+  shares.set_settings(settings);
+  EXPECT_GT(ann->messages.wait_for(1, Clock::now()), Duration::zero());
+}
+
 TEST_F(UserSharesTest, WhoOwesNothingIsForgotten) {
   const std::weak_ptr<UserShare> ann = shares.of("ann");
   EXPECT_FALSE(ann.expired());
