@@ -62,7 +62,7 @@ ExitCode run(std::span<const std::string> arguments) {
   app.fallthrough();
 
   bool json = false;
-  std::string level_name = "warn";
+  std::string level_name;
   app.add_flag("--json", json, "Print events as JSON, one object a line");
   app.add_option("--log-level", level_name,
                  "What to log to stderr: trace, debug, info, warn, error or off [warn; a hub with --config: "
@@ -98,7 +98,7 @@ ExitCode run(std::span<const std::string> arguments) {
   }
 
   observe::configure_log(
-      {.level = observe::parse_log_level(level_name).level,
+      {.level = level_name.empty() ? kLogLevel : observe::parse_log_level(level_name).level,
        .format = json ? observe::LogConfig::Format::json : observe::LogConfig::Format::text});
   Reporter reporter{{.format = json ? Reporter::Format::json : Reporter::Format::text,
                      .out = chosen.stdout_is_data ? STDERR_FILENO : STDOUT_FILENO}};

@@ -4,12 +4,16 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/reporter.hpp"
+#include "observe/log.hpp"
 
 namespace CLI {
 class App;
 }
 
 namespace sluice::cli {
+
+/// What is logged where neither the command line nor a file of settings says it.
+inline constexpr observe::LogLevel kLogLevel = observe::LogLevel::warn;
 
 /// What a command does once its arguments are parsed.
 struct Action {

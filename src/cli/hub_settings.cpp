@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/command.hpp"
 #include "cli/version.hpp"
 #include "transport/websocket/url.hpp"
 
@@ -48,6 +49,8 @@ Result<Settings> hub_settings(const HubArguments& arguments) {
     auto loaded = hub::config::load_settings(arguments.config);
     if (!loaded) return fail(std::move(loaded.error()));
     settings = std::move(*loaded);
+  } else {
+    settings.log.level = kLogLevel;  // as it is in use: whoever changes another key must not change this one
   }
   apply(arguments, settings);
   if (settings.auth.open && !std::ranges::all_of(settings.listen.addresses, is_loopback)) {

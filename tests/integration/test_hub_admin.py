@@ -128,6 +128,17 @@ def test_settings_change_until_the_file_is_read_again(crew, token_file):
     assert process.stop() == 0
 
 
+def test_a_change_of_one_setting_leaves_the_log_as_it_is(crew, token_file):
+    hub = sluice.start_hub(crew, "--open", "--admin-token-file", token_file)
+    assert value_of(hub, "log.level") == "warn"
+    ask(hub, "PATCH", "/v1/admin/settings", b"[store]\nmax_messages = 3\n")
+    assert value_of(hub, "log.level") == "warn"
+    assert "changed settings" not in hub.process.transcript(), "it is told at info"
+    ask(hub, "PATCH", "/v1/admin/settings", b'[log]\nlevel = "info"\n')
+    hub.process.wait_line("changed settings")
+    assert hub.process.stop() == 0
+
+
 async def keeps_three(hub):
     """What is kept of a group follows the settings of now."""
     ann = await Client.connect(hub.url, "ann")
