@@ -244,16 +244,20 @@ TEST(HubAdmin, ChangesSettingsUntilTheNextReload) {
     const auto before = co_await fixture.get(path);
     EXPECT_EQ(before.body.at_pointer("/settings/memory.limit/value").as_string(), "64MiB");
     std::string body =
-        "[backpressure]\ndry_run = true\n[heartbeat]\nmisses = 5\n[[route]]\nmatch = \"group:ops\"\n";
+        "[backpressure]\ndry_run = true\n[heartbeat]\nmisses = 5\n[listen]\nmax_connections = "
+        "9\n[[route]]\nmatch = "
+        "\"group:ops\"\n";
     const auto changed = co_await fixture.with(HttpMethod::patch, path, std::move(body));
     EXPECT_EQ(changed.status, 200U);
-    EXPECT_THAT(changed.body.at("applied").as_array(), ElementsAre("backpressure.dry_run", "route"));
-    EXPECT_THAT(changed.body.at("needsRestart").as_array(), ElementsAre("heartbeat.misses"));
+    EXPECT_THAT(changed.body.at("applied").as_array(),
+                ElementsAre("backpressure.dry_run", "heartbeat.misses", "route"));
+    EXPECT_THAT(changed.body.at("needsRestart").as_array(), ElementsAre("listen.max_connections"));
     EXPECT_EQ(fixture.changes, 1);
     const auto after = co_await fixture.get(path);
     EXPECT_TRUE(after.body.at_pointer("/settings/backpressure.dry_run/value").as_bool());
     EXPECT_EQ(after.body.at_pointer("/settings/backpressure.dry_run/applies").as_string(), "live");
-    EXPECT_EQ(after.body.at_pointer("/settings/heartbeat.misses/value").as_int64(), 3);
+    EXPECT_EQ(after.body.at_pointer("/settings/heartbeat.misses/value").as_int64(), 5);
+    EXPECT_EQ(after.body.at_pointer("/settings/listen.max_connections/value").as_int64(), 10'000);
     EXPECT_EQ(after.body.at_pointer("/routes/0/match").as_string(), "group:ops");
     body = "[memory]\nlimits = 3";
     const auto refused = co_await fixture.with(HttpMethod::patch, path, std::move(body));

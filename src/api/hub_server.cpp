@@ -1,5 +1,6 @@
 #include "api/hub_server.hpp"
 
+#include <string_view>
 #include <utility>
 
 #include "api/admin_token.hpp"
@@ -13,6 +14,12 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr std::string_view kMessagingPath = "/v1/hub";
+
+websocket::Server::Pings pings_of(const hub::config::Settings& settings) {
+  return {.interval = settings.gateway.heartbeat, .misses = settings.heartbeat.misses};
+}
+
 /// Of that file; none without one.
 Result<std::optional<AdminToken>> admin_token(const std::filesystem::path& file) {
   if (file.empty()) return std::nullopt;
@@ -22,6 +29,12 @@ Result<std::optional<AdminToken>> admin_token(const std::filesystem::path& file)
 }
 
 }  // namespace
+
+void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settings& settings) {
+  limits.connections = settings.listen.max_connections;
+  limits.connections_per_address = settings.admission.per_address;
+  limits.handshakes = settings.admission.handshakes;
+}
 
 class HubServer::Impl {
  public:
@@ -101,13 +114,14 @@ Status HubServer::Impl::create_gateway() {
   std::vector<websocket::SocketShard> shards;
   for (hub::service::Gateway::Place& place : gateway_->places())
     shards.push_back({.executor = std::move(place.executor), .handler = std::move(place.handler)});
+  const websocket::Server::Pings pings = pings_of(gateway_->settings());
   using Accepts = websocket::FrameReaderOptions::Accepts;
   server_->on_socket(
-      "/v1/hub",
+      std::string{kMessagingPath},
       {.subprotocols = {{.name = std::string{wire::hub::kProtoSubprotocol}, .messages = Accepts::binary},
                         {.name = std::string{wire::hub::kJsonSubprotocol}, .messages = Accepts::text}},
-       .ping = gateway_->settings().gateway.heartbeat,
-       .missed_pings = gateway_->settings().heartbeat.misses,
+       .ping = pings.interval,
+       .missed_pings = pings.misses,
        .memory = gateway_->parts(),
        .busy = [this](const transport::HttpRequest& request) { return gateway_->busy(request); }},
       std::move(shards));
@@ -134,9 +148,14 @@ Status HubServer::Impl::create_pages() {
 Status HubServer::Impl::reload(hub::config::Settings settings) {
   auto token = admin_token(settings.admin.token_file);
   if (!token) return fail(std::move(token.error()));
+  websocket::AdmissionLimits admission = options_.server.admission;
+  set_admission(admission, settings);
   if (gateway_) {
+    // Its shards hear of this before they hear of anybody who is upgraded later.
     if (auto taken = gateway_->reload(std::move(settings)); !taken) return taken;
+    server_->set_pings(kMessagingPath, pings_of(gateway_->settings()));
   }
+  if (server_) server_->set_admission(admission);
   if (pages_) pages_->set_admin_token(std::move(*token));  // not when the start has failed
   return {};
 }

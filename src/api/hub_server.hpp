@@ -34,6 +34,9 @@ struct HubOptions {
   std::function<void(const hub::config::Settings&)> on_changed = [](const hub::config::Settings&) {};
 };
 
+/// What settings say of who may connect; the rest stays.
+void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settings& settings);
+
 /// Where a started hub can be reached.
 struct HubAddresses {
   std::vector<std::string>

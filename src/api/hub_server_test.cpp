@@ -214,6 +214,23 @@ TEST(HubServer, ShowsAFingerprintThatOutlivesIt) {
   });
 }
 
+TEST(HubServer, TakesAnotherNumberOfConnectionsOfAnAddress) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    using Loopback = websocket::AdmissionLimits::Loopback;
+    Fixture fixture{
+        shard, {.server = {.admission = {.connections_per_address = 1, .loopback = Loopback::as_others}}}};
+    const Client first = co_await fixture.dial();
+    hub::config::Settings settings;
+    settings.admission.per_address = 2;
+    EXPECT_TRUE(fixture.hub->reload(settings));
+    const Client second = co_await fixture.dial();
+    const websocket::ConnectOptions options{.path = "/v1/mailbox",
+                                            .link = {.kind = websocket::MessageKind::text}};
+    EXPECT_FALSE(co_await websocket::connect(fixture.addresses.urls.at(0), options));
+    co_await fixture.hub->stop();
+  });
+}
+
 TEST(HubServer, SaysWhyItCannotStart) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard};

@@ -73,9 +73,7 @@ api::HubOptions hub_options(const HubArguments& arguments, Settings settings) {
         websocket::PemFiles{.certificate = settings.listen.tls_cert, .key = settings.listen.tls_key};
   if (!settings.listen.dev_cert.empty()) options.development_certificate = settings.listen.dev_cert;
   options.admin_token_file = settings.admin.token_file;
-  options.server.admission.connections = settings.listen.max_connections;
-  options.server.admission.connections_per_address = settings.admission.per_address;
-  options.server.admission.handshakes = settings.admission.handshakes;
+  api::set_admission(options.server.admission, settings);
   if (carries_messages(settings))
     options.messaging = {.settings = std::move(settings), .shards = shards_for(arguments.shards)};
   return options;

@@ -53,6 +53,9 @@ class MessageSocket {
   /// it takes nothing, and `on_writable` does not come.
   [[nodiscard]] virtual std::size_t write(ByteView frames) = 0;
 
+  /// Pings from now on so often, the next one within that time; how many may be missed stays.
+  virtual void set_ping_interval(Duration interval) = 0;
+
   /// Reads nothing until resumed, so that the pause reaches the client's TCP. Pings go on.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

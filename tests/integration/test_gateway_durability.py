@@ -343,14 +343,36 @@ def test_a_reload_changes_limits_of_who_is_connected(crew):
         hub.reload(wrong)
         assert named in hub.process.wait_event("reload_failed")["message"]
         assert "RATE_LIMITED" in refusals()
-    waiting = reload(hub, UNLIMITED + '[listen]\naddresses = ["127.0.0.1:1"]\n[heartbeat]\ninterval = "1s"\n')
-    assert "heartbeat.interval" in waiting["needs_restart"]
+    waiting = reload(hub, UNLIMITED + "[listen]\nmax_connections = 9\n[heartbeat]\nmisses = 9\n")
+    assert waiting["needs_restart"] == ["listen.max_connections"]
     streams.eventually("it is not limited", lambda: not refusals(5))
     assert refusals() == set()
     hub.file.unlink()
     hub.process.signal(signal.SIGHUP)
     assert "hub.toml" in hub.process.wait_event("reload_failed")["message"]
     assert refusals() == set()
+    assert hub.terminate() == 0
+
+
+def test_a_reload_changes_the_heartbeat_of_those_who_come(crew):
+    loop = crew.adopt(Loop())
+    hub = start(crew, data=crew.folder() / "data")
+
+    def ended(reason):
+        line = f'sluice_hub_connections_ended_total{{reason="{reason}"}} '
+        return [figure.removeprefix(line) for figure in hub.page("/metrics")[1].splitlines() if figure.startswith(line)]
+
+    before = loop.client(hub, "before")
+    silent = loop.client(hub, "silent", greet=False)  # whom the next welcome tells
+    reload(hub, UNLIMITED + '[heartbeat]\ninterval = "1s"\nmisses = 2\n')
+    after = loop.client(hub, "after")
+    silent.greet("silent")
+    told = [client.welcome["heartbeatIntervalMs"] for client in (before, silent, after)]
+    assert told == [15_000, 1_000, 1_000]
+    for client in (before, silent, after):
+        client.stop_reading()
+    streams.eventually("they answer no pings", lambda: ended("heartbeat_missed") == ["2"])
+    assert before.closed is None and "sluice_hub_users 1" in hub.page("/metrics")[1]
     assert hub.terminate() == 0
 
 

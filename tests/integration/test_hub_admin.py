@@ -3,12 +3,13 @@
 import asyncio
 import json
 import signal
+import socket
 import urllib.error
 import urllib.request
 
 import pytest
 from harness import sluice, sluice_binary
-from harness.messaging import Client
+from harness.messaging import Client, unchecked
 
 TOKEN = "operator-token-0123456789"
 
@@ -114,9 +115,11 @@ def test_settings_change_until_the_file_is_read_again(crew, token_file):
         """, encoding="utf-8")
     process = sluice.start(crew, "hub", "hub", "--config", config)
     hub = sluice.Hub(process, process.wait_event("listening")["url"], None)
-    changed = ask(hub, "PATCH", "/v1/admin/settings", b"[store]\nmax_messages = 3\n[heartbeat]\nmisses = 7\n")
-    assert changed == {"applied": ["store.max_messages"], "needsRestart": ["heartbeat.misses"]}
-    assert (value_of(hub, "store.max_messages"), value_of(hub, "heartbeat.misses")) == (3, 3)
+    changed = ask(hub, "PATCH", "/v1/admin/settings", 
+                  b"[store]\nmax_messages = 3\n[heartbeat]\ninterval = '5s'\n[listen]\nmax_connections = 7\n")
+    assert changed == {"applied": ["heartbeat.interval", "store.max_messages"],
+                       "needsRestart": ["listen.max_connections"]}
+    assert (value_of(hub, "store.max_messages"), value_of(hub, "listen.max_connections")) == (3, 10_000)
     asyncio.run(keeps_three(hub))
     with pytest.raises(urllib.error.HTTPError) as refused:
         ask(hub, "PATCH", "/v1/admin/settings", b"[store]\nmax_message = 3\n")
@@ -142,6 +145,7 @@ def test_a_change_of_one_setting_leaves_the_log_as_it_is(crew, token_file):
 async def keeps_three(hub):
     """What is kept of a group follows the settings of now."""
     ann = await Client.connect(hub.url, "ann")
+    assert ann.welcome["heartbeatIntervalMs"] == 5000
     for number in range(6):
         await ann.publish({"group": "ops"}, str(number), level="STORED")
         assert (await ann.hear("receipt"))["level"] == "STORED"
@@ -151,6 +155,49 @@ async def keeps_three(hub):
     assert kept == ["3", "4", "5"]
     await ann.close()
     await late.close()
+
+
+def own_address():
+    """One of this machine's that is not loopback's, whose connections count like anybody's; none: None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+def test_connections_of_an_address_are_as_many_as_the_file_says_now(crew):
+    if (address := own_address()) is None:
+        pytest.skip("this machine has no address but loopback's")
+    config = crew.folder() / "hub.toml"
+
+    def write(most):
+        config.write_text(f'[listen]\naddresses = ["{address}:0"]\ndev_cert = "dev"\n'
+                          f"[admission]\nper_address = {most}\n", encoding="utf-8")
+
+    write(2)
+    process = sluice.start(crew, "hub", "hub", "--config", config)
+    port = int(process.wait_event("listening")["url"].rsplit(":", 1)[1])
+    connected = []
+
+    def is_let_in():
+        """Shakes hands with the hub, which closes what it does not let in."""
+        try:
+            connection = socket.create_connection((address, port), timeout=30)
+            connected.append(unchecked().wrap_socket(connection))
+        except OSError:
+            return False
+        return True
+
+    assert [is_let_in() for _ in range(3)] == [True, True, False]
+    write(3)
+    process.signal(signal.SIGHUP)
+    assert process.wait_event("reloaded")["needs_restart"] == []
+    assert [is_let_in() for _ in range(2)] == [True, False]
+    for connection in connected:
+        connection.close()
+    assert process.stop() == 0
 
 
 def test_metrics_are_read_by_a_scraper(crew, token_file):

@@ -69,6 +69,7 @@ class MemorySocket final : public transport::MessageSocket {
     wire_->parse();
     return taken;
   }
+  void set_ping_interval(Duration) override {}
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell /*farewell*/) override { end({.code = Errc::closed, .message = "closed"}); }

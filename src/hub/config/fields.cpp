@@ -111,7 +111,7 @@ void add_admission(std::vector<Field>& all, Admission& admission) {
       .live("enabled", &admission.enabled)
       .live("max_handshakes", &admission.handshakes)
       .from(1, kMany)
-      .restart("per_address", &admission.per_address)
+      .live("per_address", &admission.per_address)
       .from(1, kMany)
       .live("connections_per_second", &admission.connections_per_second)
       .from(1, kMany)
@@ -190,9 +190,9 @@ std::vector<Field> fields_of(Settings& settings) {
       .live("slice", &gateway.fanout_slice)
       .from(1, kMany);
   Section{all, "heartbeat"}
-      .restart("interval", &gateway.heartbeat)
+      .live("interval", &gateway.heartbeat)
       .from(Duration{1s}, Duration{1h})
-      .restart("misses", &settings.heartbeat.misses)
+      .live("misses", &settings.heartbeat.misses)
       .from(1, 100);
   add_session(all, gateway);
   add_store(all, settings.store);

@@ -288,6 +288,9 @@ folder = "y"
 bound = "32MiB"
 [heartbeat]
 interval = "5s"
+misses = 7
+[admission]
+per_address = 9
 [memory]
 limit = "1GiB"
 [log]
@@ -296,8 +299,8 @@ level = "debug"
 match = "all"
 )");
   EXPECT_EQ(needs_restart(old, fresh),
-            (std::vector<std::string>{"listen.addresses", "listen.dev_cert", "auth.open",
-                                      "heartbeat.interval", "store.folder", "store.bound"}));
+            (std::vector<std::string>{"listen.addresses", "listen.dev_cert", "auth.open", "store.folder",
+                                      "store.bound"}));
   EXPECT_EQ(needs_restart(fresh, old), needs_restart(old, fresh));
 }
 
@@ -311,7 +314,7 @@ TEST(Settings, GoOnWithWhatNeedsARestartWhenTheyAreReloaded) {
   const Settings now = reloaded(old, fresh);
   EXPECT_FALSE(now.auth.open);  // it still listens for everyone
   EXPECT_EQ(now.listen.addresses, std::vector<std::string>{"0.0.0.0:1"});
-  EXPECT_EQ(now.heartbeat.misses, 2U);
+  EXPECT_EQ(now.heartbeat.misses, limits::kMissedPings);
   EXPECT_EQ(now.gateway.memory, 1024_MiB);
   EXPECT_EQ(now.gateway.per_connection.bytes.burst, 1_MiB .count());
   EXPECT_EQ(now.log.level, observe::LogLevel::debug);

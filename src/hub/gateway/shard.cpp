@@ -220,12 +220,17 @@ std::uint64_t Shard::pending_copies() const {
 }
 
 void Shard::set_settings(GatewaySettings settings, Moment now) {
+  const bool other_heartbeat = settings.heartbeat != settings_.heartbeat;
   settings_ = std::move(settings);
   homes_.set_routes(settings_.routes);
   homes_.set_tick(settings_.tick);
   homes_.set_user_limits(
       {.connections = settings_.connections_per_user, .resume_window = settings_.resume_window});
   for (const auto& [id, connection] : connections_) {
+    // Its socket has come with the interval of before, and its Welcome will tell this one.
+    const bool untold = connection->state == Connection::State::greeting ||
+                        (connection->state == Connection::State::attaching && !connection->welcome);
+    if (other_heartbeat && untold) connection->socket->set_ping_interval(settings_.heartbeat);
     if (!connection->receiver) continue;
     connection->receiver->limits_changed(now.at);
     connection->messages->set_rate(settings_.per_connection.messages, now.at);

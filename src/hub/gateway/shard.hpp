@@ -120,6 +120,8 @@ class Shard {
   /// When the next tick is due.
   [[nodiscard]] TimePoint next_tick() const;
 
+  /// The heartbeat is that of connections that have no Welcome yet and of those to come, whose sockets are
+  /// opened with it: the others keep what theirs has told them.
   void set_settings(GatewaySettings settings, Moment now);
   /// Every client is told, in bounded steps of `tick`, and asked to come back after a while.
   void begin_drain(Moment now);

@@ -304,6 +304,26 @@ TEST_F(ShardSettings, FewerConnectionsAndGroupsAreForThoseThatCome) {
   EXPECT_THAT(world().ends(), SizeIs(1)) << "who is there stays";
 }
 
+TEST_F(ShardSettings, AHeartbeatIsForThoseWhomNoWelcomeHasToldAnother) {
+  settings_.heartbeat = 15s;
+  auto old = connect("old");
+  auto attaching = world().connect("attaching");  // its Hello has been heard
+  World::Client silent{.user = "silent"};
+  silent.ref = world().shard().open(std::make_unique<testing::FakeSocket>(silent.wire),
+                                    wire::hub::Encoding::proto, world().now);
+  settings_.heartbeat = 5s;
+  change();
+  hear(attaching);
+  world().say(silent, wire::hub::Hello{.user = "silent"});
+  hear(silent);
+  EXPECT_EQ(old.all<wire::hub::Welcome>().at(0).heartbeat_interval_ms, 15'000U);
+  EXPECT_EQ(old.wire->ping_interval, std::nullopt) << "as it was told";
+  for (const World::Client* const client : {&attaching, &silent}) {
+    EXPECT_EQ(client->all<wire::hub::Welcome>().at(0).heartbeat_interval_ms, 5'000U) << client->user;
+    EXPECT_EQ(client->wire->ping_interval, 5s) << client->user;
+  }
+}
+
 TEST_F(ShardSettings, FewerRequestsMayWaitAndLessTimeIsLeftForAHello) {
   auto ann = connect("ann"), bob = connect("bob");
   const auto ask = [&](const std::string& id) {

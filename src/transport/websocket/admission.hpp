@@ -37,6 +37,9 @@ class Admission {
   void handshake_ended(const std::string& block);
   void leave(const std::string& block);
 
+  /// For those that enter from now on: who is in stays, and counts.
+  void set_limits(AdmissionLimits limits) { limits_ = limits; }
+
   [[nodiscard]] std::size_t connections() const { return connections_; }
   [[nodiscard]] std::size_t handshakes() const { return handshakes_; }
   [[nodiscard]] std::size_t addresses() const { return per_address_.size(); }

@@ -58,6 +58,25 @@ TEST(Admission, CountsWhatHasNoBlockInTheTotalsAlone) {
   EXPECT_EQ(admission.enter(""), Verdict::admitted);
 }
 
+TEST(Admission, TakesOtherLimitsForThoseThatEnter) {
+  Admission admission{{.connections_per_address = 2}};
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  admission.set_limits({.connections_per_address = 3});
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("a"), Verdict::address_full);
+  admission.set_limits({.connections_per_address = 1, .handshakes = 4});
+  EXPECT_EQ(admission.connections(), 3U) << "who is in stays";
+  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
+  EXPECT_EQ(admission.enter("c"), Verdict::too_many_handshakes);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(admission.enter("a"), Verdict::address_full) << "those that are in count";
+    admission.handshake_ended("a");
+    admission.leave("a");
+  }
+  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+}
+
 TEST(Admission, ForgetsAddressesThatAreGone) {
   Admission admission{{}};
   ASSERT_EQ(admission.enter("a"), Verdict::admitted);

@@ -29,6 +29,7 @@ class WebSocket final : public transport::MessageSocket {
 
   void listen(transport::MessageSocketListener& listener) override { connection_->listen(listener); }
   [[nodiscard]] std::size_t write(ByteView frames) override { return connection_->write(frames); }
+  void set_ping_interval(Duration interval) override { connection_->set_ping_interval(interval); }
   void pause_reading() override { connection_->pause_reading(); }
   void resume_reading() override { connection_->resume_reading(); }
   void close(Farewell farewell) override { connection_->close(std::move(farewell)); }
@@ -64,6 +65,11 @@ void Connection::listen(transport::MessageSocketListener& listener) {
   if (ended_) return tell_closed(*ended_);
   start_timer(setup_.ping);
   go_on_reading();
+}
+
+void Connection::set_ping_interval(Duration interval) {
+  setup_.ping = interval;
+  if (listener_ != nullptr && state_ == State::open) start_timer(interval);
 }
 
 std::string Connection::other_side() const {

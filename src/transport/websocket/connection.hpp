@@ -50,6 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void listen(transport::MessageSocketListener& listener);
   [[nodiscard]] std::size_t write(ByteView frames);
+  void set_ping_interval(Duration interval);
   void pause_reading();
   void resume_reading();
   void close(transport::MessageSocket::Farewell farewell);

@@ -545,6 +545,34 @@ TEST(Connection, WaitsForAsManyPingsAsItIsTold) {
   });
 }
 
+TEST(Connection, PingsAsItIsToldMeanwhile) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.ping = 1h}};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    fixture.end->set_ping_interval(20ms);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ((co_await client.next()).kind, Kind::ping);
+      co_await client.send(Opcode::pong, "");
+    }
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(Connection, PingsAsTheServerIsToldBeforeItIsUpgraded) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.ping = 1h}};
+    fixture.server->set_pings("/v1/ws", {.interval = 20ms, .misses = 5});
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    int pings = 0;
+    while ((co_await client.next()).kind == Kind::ping) ++pings;
+    EXPECT_EQ(pings, 5);
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, IsToldToComeAgainWhileTheServerIsBusy) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard, {.busy = [](const transport::HttpRequest&) { return std::optional{3s}; }}};

@@ -164,6 +164,20 @@ std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::addres
   return nullptr;
 }
 
+void Server::Impl::set_admission(AdmissionLimits limits) {
+  limits_.admission = limits;
+  admitted_->admission.set_limits(limits);
+}
+
+void Server::Impl::set_pings(std::string_view path, Pings pings) {
+  const auto found = routes_.find(path);
+  ENSURE(found != routes_.end() && std::holds_alternative<SocketRoute>(found->second));
+  // In their places: upgrades that wait refer to what stands beside them.
+  SocketOptions& options = std::get<SocketRoute>(found->second).options;
+  options.ping = pings.interval;
+  options.missed_pings = pings.misses;
+}
+
 asio::awaitable<void> Server::Impl::stop(std::string reason) {
   using namespace asio::experimental::awaitable_operators;
   for (auto& acceptor : acceptors_) acceptor.close();
@@ -246,6 +260,12 @@ void Server::on_socket(std::string path, SocketOptions options, std::vector<Sock
 
 Result<std::string> Server::listen(const ListenAddress& address) {
   return impl_->listen(address);
+}
+void Server::set_admission(AdmissionLimits limits) {
+  impl_->set_admission(limits);
+}
+void Server::set_pings(std::string_view path, Pings pings) {
+  impl_->set_pings(path, pings);
 }
 std::optional<Fingerprint> Server::fingerprint() const {
   return impl_->fingerprint();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -100,6 +101,16 @@ class Server {
   /// to. Errors: `address_in_use`, `permission_denied` (also: plain HTTP beyond loopback),
   /// `invalid_argument`, `limit_exceeded`, `io`.
   [[nodiscard]] Result<std::string> listen(const ListenAddress& address);
+
+  /// For connections that come from now on.
+  void set_admission(AdmissionLimits limits);
+  /// `SocketOptions::ping` and `missed_pings` of the sockets that are opened at this path from now on. There
+  /// is such a path.
+  struct Pings {
+    Duration interval;
+    std::uint64_t misses;
+  };
+  void set_pings(std::string_view path, Pings pings);
 
   /// The certificate's; absent without TLS.
   [[nodiscard]] std::optional<Fingerprint> fingerprint() const;

@@ -38,6 +38,8 @@ class Server::Impl {
 
   Result<std::string> listen(const ListenAddress& address);
   asio::awaitable<void> stop(std::string reason);
+  void set_admission(AdmissionLimits limits);
+  void set_pings(std::string_view path, Pings pings);
 
   struct LinkRoute {
     LinkOptions options;

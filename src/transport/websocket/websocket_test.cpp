@@ -317,6 +317,29 @@ TEST(WebSocketServer, RefusesMoreConnectionsThanItMayHave) {
   });
 }
 
+TEST(WebSocketServer, TakesOtherLimitsForThoseThatCome) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    AdmissionLimits limits{.connections_per_address = 2, .loopback = kCounted};
+    Fixture fixture{shard, {.tls = {}, .limits = {.admission = limits}}};
+    auto first = co_await fixture.dial();
+    auto second = co_await fixture.dial();
+    EXPECT_TRUE(first && second);
+    limits.connections_per_address = 1;
+    fixture.server->set_admission(limits);
+    EXPECT_FALSE(co_await fixture.dial());
+    EXPECT_EQ(fixture.server->connections(), 2U) << "who is there stays";
+    limits.connections_per_address = 3;
+    fixture.server->set_admission(limits);
+    const auto third = co_await fixture.dial();
+    EXPECT_TRUE(third);
+    EXPECT_FALSE(co_await fixture.dial());
+    limits.loopback = AdmissionLimits::Loopback::unlimited;
+    fixture.server->set_admission(limits);
+    EXPECT_TRUE(co_await fixture.dial());
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(WebSocketServer, LetsThisMachineHaveAllTheConnectionsThatThereAre) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard,

@@ -62,7 +62,8 @@ struct Wire {
   std::size_t room = SIZE_MAX;   ///< What the socket still takes.
   bool refused = false;          ///< Owes an `on_writable`.
   bool reading = true;
-  std::optional<std::uint16_t> closed;  ///< The close code.
+  std::optional<Duration> ping_interval;  ///< Another one than it came with.
+  std::optional<std::uint16_t> closed;    ///< The close code.
   bool cut = false;
   bool gone = false;  ///< The hub has let go of the socket.
 };
@@ -81,6 +82,7 @@ class FakeSocket final : public transport::MessageSocket {
     wire_->refused = taken < frames.size();
     return taken;
   }
+  void set_ping_interval(Duration interval) override { wire_->ping_interval = interval; }
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell farewell) override {
