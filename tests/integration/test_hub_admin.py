@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from harness import sluice, sluice_binary
+from harness import sluice, sluice_binary, streams
 from harness.messaging import Client, unchecked
 
 TOKEN = "operator-token-0123456789"
@@ -153,6 +153,36 @@ async def keeps_three(hub):
     await late.say(join={"group": "ops", "from": {}})
     kept = [(await late.hear("delivery"))["content"]["text"] for _ in range(3)]
     assert kept == ["3", "4", "5"]
+    await ann.close()
+    await late.close()
+
+
+def test_a_store_whose_bound_is_lowered_keeps_the_newest(crew, token_file):
+    hub = sluice.start_hub(crew, "--open", "--admin-token-file", token_file, "--data", crew.folder() / "data")
+    asyncio.run(lowers_the_bound(hub))
+    assert hub.process.stop() == 0
+
+
+async def lowers_the_bound(hub):
+    def stored():
+        return ask(hub, "GET", "/v1/admin/status")["messaging"]["store"]["messages"]
+
+    ann = await Client.connect(hub.url, "ann")
+    for number in range(100):
+        await ann.publish({"group": "ops"}, f"{number} ".ljust(40_000, "x"), level="STORED")
+        assert (await ann.hear("receipt"))["level"] == "STORED"
+    assert stored() == 100
+    changed = ask(hub, "PATCH", "/v1/admin/settings", b'[store]\nbound = "1MiB"\nmax_bytes = "1MiB"\n')
+    assert changed == {"applied": ["store.bound", "store.max_bytes"], "needsRestart": []}
+    await asyncio.to_thread(streams.eventually, "the oldest are evicted", lambda: stored() < 30)
+    await ann.publish({"group": "ops"}, "100 ", level="STORED")
+    assert (await ann.hear("receipt"))["level"] == "STORED"
+    late = await Client.connect(hub.url, "late")
+    await late.say(join={"group": "ops", "from": {}})
+    numbers = [-1]
+    while numbers[-1] < 100:
+        numbers.append(int((await late.hear("delivery"))["content"]["text"].split()[0]))
+    assert 10 < len(numbers) < 30, numbers
     await ann.close()
     await late.close()
 

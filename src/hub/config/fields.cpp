@@ -142,7 +142,7 @@ void add_store(std::vector<Field>& all, Store& store) {
   Section{all, "store"}
       .live("enabled", &store.enabled)
       .restart("folder", &store.folder)
-      .restart("bound", &store.bound)
+      .live("bound", &store.bound)
       .from(limits::kMinStoreBytes, kHuge)
       .live("max_age", &store.kept.max_age)
       .from(Duration{1s}, kForever)

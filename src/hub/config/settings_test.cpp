@@ -299,8 +299,7 @@ level = "debug"
 match = "all"
 )");
   EXPECT_EQ(needs_restart(old, fresh),
-            (std::vector<std::string>{"listen.addresses", "listen.dev_cert", "auth.open", "store.folder",
-                                      "store.bound"}));
+            (std::vector<std::string>{"listen.addresses", "listen.dev_cert", "auth.open", "store.folder"}));
   EXPECT_EQ(needs_restart(fresh, old), needs_restart(old, fresh));
 }
 

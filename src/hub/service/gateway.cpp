@@ -242,6 +242,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
   common_->shares.set_settings(settings.gateway);
   turnstile_.set_limits(turnstile_limits(settings.admission), Clock::now());
   retention_.set(settings);
+  store_->set_bound(settings.store.bound);
   for (const auto& loop : loops_) {
     asio::post(loop->executor(),
                [&to = *loop, fresh = settings.gateway]() mutable { to.set_settings(std::move(fresh)); });

@@ -91,6 +91,11 @@ Result<Applied> LogWriter::apply(const Batch& batch, UnixMs now) {
   return std::move(work.applied);
 }
 
+void LogWriter::set_bounds(Bytes bound, std::size_t conversations) {
+  options_.bound = bound;
+  options_.conversations = conversations;
+}
+
 Status LogWriter::probe() {
   return on_.raise_floor.run(std::int64_t{0});
 }

@@ -59,6 +59,9 @@ class LogWriter {
   [[nodiscard]] Result<Applied> apply(const Batch& batch, UnixMs now);
   /// Whether an empty batch would do anything.
   [[nodiscard]] Result<bool> has_work(UnixMs now);
+  /// Other bounds, from the next call on: what is over them goes as ever, a slice with each transaction.
+  void set_bounds(Bytes bound, std::size_t conversations);
+  [[nodiscard]] Bytes bound() const { return options_.bound; }
   /// Writes and syncs one page, to see whether the disk takes it.
   [[nodiscard]] Status probe();
 

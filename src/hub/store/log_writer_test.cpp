@@ -355,6 +355,25 @@ TEST(LogWriter, LetsGoOfWhatWasAcknowledgedBeforeItEvictsWhatWasNot) {
       1U);
 }
 
+TEST(LogWriter, GoesByOtherBoundsInSlices) {
+  Bench bench{{.retention = kLong, .bound = 64_MiB}};
+  const Conversation ops = store::testing::group("ops");
+  (void)store(bench, ops, 1, 2'000, 1'000'000, 1'000);
+  EXPECT_FALSE(bench.writer().has_work(1'000'000).value());
+  bench.writer().set_bounds(1_MiB, 1'000);
+  EXPECT_TRUE(bench.writer().has_work(1'000'000).value());
+  const Applied first = bench.writer().apply({}, 1'000'000).value();
+  EXPECT_EQ(first.removed_rows, limits::kRemovalSlice);
+  EXPECT_TRUE(first.more);
+  while (bench.writer().apply({}, 1'000'000).value().more) {
+  }
+  EXPECT_FALSE(bench.writer().has_work(1'000'000).value());
+  EXPECT_LT(bench.reader().counted_rows().value(), 1'000U);
+  EXPECT_GT(bench.reader().counted_rows().value(), 500U);
+  bench.writer().set_bounds(64_MiB, 1'000);
+  EXPECT_EQ(store(bench, ops, 2'001, 3'000, 1'000'000, 1'000).removed_rows, 0U);
+}
+
 TEST(LogWriter, LeavesEverythingAsItWasWhenOneStepFails) {
   Bench bench{{}};
   const Conversation group = store::testing::group("g");

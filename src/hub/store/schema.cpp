@@ -1,5 +1,6 @@
 #include "hub/store/schema.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -55,11 +56,11 @@ Status set_up_connection(Database& database, const Folder& folder, Bytes bound) 
   // Only what survives the process has to be on a disk. Debian's SQLite overwrites what is deleted even where
   // that costs a write of its own; FAST does so where the page is written anyway.
   const std::string synchronous = folder.is_temporary() ? "OFF" : "FULL";
-  const std::string pages = std::to_string((bound + limits::kStoreSlack).count() / 4096);
-  return database.execute("PRAGMA synchronous = " + synchronous +
-                          "; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -" +
-                          std::to_string(limits::kWriterCache.count() / 1024) +
-                          "; PRAGMA max_page_count = " + pages + ";");
+  auto set =
+      database.execute("PRAGMA synchronous = " + synchronous +
+                       "; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -" +
+                       std::to_string(limits::kWriterCache.count() / 1024) + ";");
+  return set ? bound_file(database, bound) : set;
 }
 
 /// 0: the file is empty.
@@ -126,6 +127,14 @@ Result<std::uint64_t> prepare(Database& database, const Folder& folder, Bytes bo
 }
 
 }  // namespace
+
+Status bound_file(Database& database, Bytes bound) {
+  const auto pages = database.figure("PRAGMA page_count");
+  if (!pages) return fail(pages.error());
+  const Bytes size{static_cast<std::uint64_t>(*pages) * 4096};
+  const Bytes most = std::max(bound, size) + limits::kStoreSlack;
+  return database.execute("PRAGMA max_page_count = " + std::to_string(most.count() / 4096));
+}
 
 Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound) {
   auto database = Database::open(folder.database(), Database::Access::read_write);

@@ -15,11 +15,14 @@ struct OpenedDatabase {
   std::uint64_t epoch;
 };
 
+/// Lets the file take `limits::kStoreSlack` more than `bound`, or than it has by now: a full one needs that
+/// much to make room in itself. Errors: those of `sqlite::Database`.
+[[nodiscard]] Status bound_file(sqlite::Database& database, Bytes bound);
+
 /// Makes the tables in an empty file, and looks whether a full one is whole: all of it up to
-/// `limits::kCheckedStore`, else the small tables. `bound` and `limits::kStoreSlack` are all that the file
-/// may take. Errors, each with a sentence that says what to do: `malformed` (no database, another program's,
-/// or damaged), `unsupported` (made by a later version), `busy`, `permission_denied`, `limit_exceeded` (disk
-/// full), `io`.
+/// `limits::kCheckedStore`, else the small tables. The file is bounded as by `bound_file`. Errors, each with
+/// a sentence that says what to do: `malformed` (no database, another program's, or damaged), `unsupported`
+/// (made by a later version), `busy`, `permission_denied`, `limit_exceeded` (disk full), `io`.
 [[nodiscard]] Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound);
 
 }  // namespace sluice::hub::store

@@ -40,6 +40,10 @@ void Store::acknowledge(const Conversation& inbox, Position up_to) {
   writer_->acknowledge(inbox, up_to);
 }
 
+void Store::set_bound(Bytes bound) {
+  writer_->set_bound(bound);
+}
+
 Result<Reader> Store::open_reader() const {
   return Reader::open(writer_->source());
 }

@@ -39,8 +39,9 @@ struct StoreOptions {
   RetentionOf retention = default_retention;
   std::function<UnixMs()> now = system_time;  ///< From the store's thread as well.
   /// What the database may hold before the oldest messages of all are evicted; at least
-  /// `limits::kMinStoreBytes`. The file itself takes `limits::kStoreSlack` more at the most, and its log
-  /// beside it what `limits::kMaxLogPages` are and one commit.
+  /// `limits::kMinStoreBytes`. The file itself takes `limits::kStoreSlack` more at the most (than it has,
+  /// where that is more than the bound), and its log beside it what `limits::kMaxLogPages` are and one
+  /// commit.
   Bytes bound = limits::kStoreBytes;
   /// How many conversations without a message are remembered; with a small `bound` it is one for each KiB.
   std::size_t conversations = limits::kStoredConversations;
@@ -80,6 +81,10 @@ class Store {
   /// The user has everything up to there: those messages may go. Stored with the next commit, or with one of
   /// its own after `limits::kAcknowledgementDelay`. A position behind a later one changes nothing.
   void acknowledge(const Conversation& inbox, Position up_to);
+
+  /// `StoreOptions::bound` from the next commit on, which comes at once. Where it is lowered the oldest
+  /// messages are evicted, in slices between which others are stored; the file stays as large as it is.
+  void set_bound(Bytes bound);
 
   /// For one thread of the caller's; the store outlives it. Waits for the disk.
   [[nodiscard]] Result<Reader> open_reader() const;

@@ -31,6 +31,8 @@ using testing::message;
 using testing::Outcomes;
 using testing::TemporaryFolder;
 
+constexpr Retention kEverything{
+    .age = std::chrono::milliseconds::max(), .count = UINT64_MAX, .bytes = Bytes::max()};
 constexpr PageLimits kLarge{.messages = 10'000, .bytes = 64_MiB};
 
 class StoreTest : public ::testing::Test {
@@ -411,11 +413,50 @@ TEST_F(StoreTest, EvictsTheOldestOfAllBeforeItsFileIsTooLarge) {
   EXPECT_LT(std::filesystem::file_size(folder.database()), 4 * (1U << 20U));
 }
 
+TEST_F(StoreTest, KeepsMoreOnceItsBoundIsRaised) {
+  auto with = options();
+  with.bound = 1_MiB;
+  with.retention = [](const Conversation&) { return kEverything; };
+  open(with);
+  for (std::uint64_t offset = 1; offset <= 200; offset += 20)
+    put_all(group("a"), offset, offset + 19, std::string(50'000, 'a'));
+  const std::uint64_t evicted = store->books().removed_for(Removal::evicted);
+  EXPECT_GT(evicted, 150U);
+  store->set_bound(64_MiB);
+  for (std::uint64_t offset = 1; offset <= 800; offset += 20)
+    put_all(group("b"), offset, offset + 19, std::string(50'000, 'b'));
+  EXPECT_EQ(offsets(group("b")).size(), 800U) << "40 MB, more than the old bound and its slack";
+  EXPECT_EQ(store->books().removed_for(Removal::evicted), evicted);
+  expect_books();
+}
+
+TEST_F(StoreTest, EvictsWhatIsTooMuchOnceItsBoundIsLowered) {
+  auto with = options();
+  with.bound = 64_MiB;
+  with.retention = [](const Conversation&) { return kEverything; };
+  open(with);
+  for (std::uint64_t offset = 1; offset <= 800; offset += 20)
+    put_all(group("a"), offset, offset + 19, std::string(50'000, 'a'));
+  EXPECT_EQ(store->books().rows, 800U);
+  store->set_bound(1_MiB);
+  put_all(group("b"), 1, 100, std::string(50'000, 'b'));  // while the first slices go, in a file of 40 MB
+  const auto deadline = Clock::now() + std::chrono::seconds{60};
+  while (store->books().rows > 25 && Clock::now() < deadline) std::this_thread::yield();
+  EXPECT_LE(store->books().rows, 25U) << "messages of 50 KB in 1 MiB";
+  EXPECT_EQ(offsets(group("b")).back(), 100U) << "the newest are there";
+  EXPECT_EQ(offsets(group("a")).size(), 0U);
+  EXPECT_EQ(store->books().failed, 0U);
+  put_all(group("b"), 101, 110);
+  expect_books();
+  store->set_bound(2_MiB);
+  put_all(group("b"), 111, 150, std::string(50'000, 'b'));
+  EXPECT_GT(offsets(group("b")).size(), 25U) << "and there may be more again";
+  expect_books();
+}
+
 TEST_F(StoreTest, MovesItsLogIntoTheFileBeforeItIsLong) {
   auto with = options();
-  with.retention = [](const Conversation&) {
-    return Retention{.age = std::chrono::milliseconds::max(), .count = UINT64_MAX, .bytes = Bytes::max()};
-  };
+  with.retention = [](const Conversation&) { return kEverything; };
   open(with);
   const auto reader = store->open_reader();  // one that is idle holds nothing up
   for (std::uint64_t offset = 1; offset <= 800; offset += 100)

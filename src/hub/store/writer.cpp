@@ -17,8 +17,8 @@ namespace {
 constexpr std::string_view kRoom = "store";
 
 /// Conversations have room in the file, whatever it is bounded to.
-std::size_t conversations_within(const StoreOptions& options) {
-  return std::min<std::size_t>(options.conversations, options.bound.count() / 1024);
+std::size_t conversations_within(const StoreOptions& options, Bytes bound) {
+  return std::min<std::size_t>(options.conversations, bound.count() / 1024);
 }
 
 }  // namespace
@@ -33,10 +33,11 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
   if (!folder) return fail(std::move(folder.error()));
   auto opened = open_database(*folder, options.bound);
   if (!opened) return fail(std::move(opened.error()));
-  auto log = LogWriter::prepare(opened->database, {.retention = options.retention,
-                                                   .bound = options.bound,
-                                                   .conversations = conversations_within(options),
-                                                   .grace = options.grace});
+  auto log =
+      LogWriter::prepare(opened->database, {.retention = options.retention,
+                                            .bound = options.bound,
+                                            .conversations = conversations_within(options, options.bound),
+                                            .grace = options.grace});
   if (!log) return fail(std::move(log.error()));
   const auto rows = opened->database.figure("SELECT coalesce(sum(count), 0) FROM conversation");
   if (!rows) return fail(rows.error());
@@ -53,6 +54,7 @@ Store::Writer::Writer(StoreOptions options, Folder folder, OpenedDatabase opened
       log_(std::move(log)),
       queue_(options_.queue),
       books_{.rows_at_open = rows, .rows = rows},
+      bound_(options_.bound),
       thread_([this] { run(); }) {}
 
 Store::Writer::~Writer() {
@@ -93,6 +95,13 @@ void Store::Writer::acknowledge(const Conversation& inbox, Position up_to) {
   }
 }
 
+void Store::Writer::set_bound(Bytes bound) {
+  ENSURE(bound >= limits::kMinStoreBytes);
+  const std::scoped_lock lock{mutex_};
+  bound_ = bound;
+  changed_.notify_one();
+}
+
 Reader::Source Store::Writer::source() const {
   return {.database = folder_.database(), .epoch = epoch_, .acknowledgements = acknowledgements_};
 }
@@ -117,17 +126,16 @@ bool Store::Writer::at_rest() const {
 void Store::Writer::run() {
   std::unique_lock lock{mutex_};
   while (wait_for_work(lock)) {
-    Batch batch;
-    if (appends_due(Clock::now())) batch.appends = queue_.take();
+    Task task{.batch = {}, .before = health_, .bound = bound_};
+    if (appends_due(Clock::now())) task.batch.appends = queue_.take();
     if (acknowledged_at_.has_value()) {
       acknowledged_at_.reset();
-      batch.acknowledged = acknowledgements_.take();
+      task.batch.acknowledged = acknowledgements_.take();
     }
     committing_ = true;
-    const Health before = health_;
     lock.unlock();
-    auto applied = carry_out(batch, before);
-    settle(std::move(batch), std::move(applied));
+    auto applied = carry_out(task);
+    settle(std::move(task.batch), std::move(applied));
     keep_log_short();
     lock.lock();
   }
@@ -148,7 +156,7 @@ bool Store::Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
 std::optional<TimePoint> Store::Writer::next_turn() const {
   TimePoint turn = sweep_at_;
   if (acknowledged_at_) turn = std::min(turn, *acknowledged_at_ + limits::kAcknowledgementDelay);
-  if (more_ || queue_.fills_commit()) turn = TimePoint{};
+  if (more_ || queue_.fills_commit() || bound_ != log_.bound()) turn = TimePoint{};
   if (!queue_.empty()) turn = std::min(turn, appended_at_ + options_.gather);
   return health_.failing ? std::max(turn, retry_at_) : turn;
 }
@@ -158,7 +166,12 @@ bool Store::Writer::appends_due(TimePoint now) const {
   return stopping_ || queue_.fills_commit() || (!queue_.empty() && appended_at_ + options_.gather <= now);
 }
 
-Result<Applied> Store::Writer::carry_out(const Batch& batch, Health before) {
+Result<Applied> Store::Writer::carry_out(const Task& task) {
+  const Batch& batch = task.batch;
+  if (task.bound != log_.bound()) {
+    if (auto set = bound_file(database_, task.bound); !set) return fail(std::move(set.error()));
+    log_.set_bounds(task.bound, conversations_within(options_, task.bound));
+  }
   // As long as the log cannot be moved into the file, it must not grow.
   if (database_.log_pages() >= limits::kMaxLogPages) {
     auto moved = database_.checkpoint(sqlite::Database::Checkpoint::emptied);
@@ -166,7 +179,7 @@ Result<Applied> Store::Writer::carry_out(const Batch& batch, Health before) {
   }
   const UnixMs now = options_.now();
   if (!batch.empty()) return log_.apply(batch, now);
-  if (before.failing) {
+  if (task.before.failing) {
     if (auto written = log_.probe(); !written) return fail(std::move(written.error()));
   }
   const auto work = log_.has_work(now);

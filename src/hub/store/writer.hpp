@@ -21,8 +21,8 @@ namespace sluice::hub::store {
 
 /// The store's thread and what others leave for it.
 ///
-/// `mutex_` guards the queue, the books and the health; the database and its writer belong to the thread.
-/// Never held while the disk is waited for, nor while `on_stored` is called.
+/// `mutex_` guards the queue, the books, the bound and the health; the database and its writer belong to the
+/// thread. Never held while the disk is waited for, nor while `on_stored` is called.
 class Store::Writer {
  public:
   static Result<std::unique_ptr<Writer>> open(StoreOptions options);
@@ -33,6 +33,7 @@ class Store::Writer {
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] Status append(Append append);
   void acknowledge(const Conversation& inbox, Position up_to);
+  void set_bound(Bytes bound);
   [[nodiscard]] Reader::Source source() const;
   [[nodiscard]] Health health() const;
   [[nodiscard]] Books books() const;
@@ -45,7 +46,12 @@ class Store::Writer {
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::optional<TimePoint> next_turn() const;
   [[nodiscard]] bool appends_due(TimePoint now) const;
-  [[nodiscard]] Result<Applied> carry_out(const Batch& batch, Health before);
+  struct Task {
+    Batch batch;
+    Health before;  ///< Of the store.
+    Bytes bound;    ///< That is wanted.
+  };
+  [[nodiscard]] Result<Applied> carry_out(const Task& task);
   void settle(Batch batch, Result<Applied> applied);
   void enter(const Batch& batch, const Applied& applied);
   void note_success();
@@ -70,6 +76,7 @@ class Store::Writer {
   std::optional<TimePoint> acknowledged_at_{};  ///< The oldest mark that waits.
   TimePoint appended_at_{};                     ///< The oldest append that waits, when one does.
   TimePoint sweep_at_{};
+  Bytes bound_;        ///< That is wanted; the log has it from the next turn on.
   bool more_ = false;  ///< The last slice left something over.
   bool committing_ = false;
   bool stopping_ = false;
