@@ -49,6 +49,18 @@ TEST(ChangedSettings, AreCheckedTogetherWithThePresentOnes) {
   EXPECT_THAT(refusal(present, "[memory"), HasSubstr("change:1:"));
 }
 
+TEST(ChangedSettings, ApplyAtOnceButForAFew) {
+  const Settings present = parsed("");
+  const Settings now = changed(present,
+                               "[heartbeat]\ninterval = \"5s\"\nmisses = 2\n[admission]\nper_address = 9\n"
+                               "[store]\nbound = \"32MiB\"\nfolder = \"x\"\n[listen]\nmax_connections = 3");
+  EXPECT_THAT(needs_restart(present, now), ElementsAre("listen.max_connections", "store.folder"));
+  EXPECT_THAT(changed_keys(present, reloaded(present, now)),
+              ElementsAre("admission.per_address", "heartbeat.interval", "heartbeat.misses", "store.bound"));
+  EXPECT_THAT(refusal(present, "[store]\nbound = \"2MiB\""), HasSubstr("store.max_bytes"))
+      << "a conversation may keep no more than all";
+}
+
 TEST(ChangedSettings, HaveOtherRoutesOrTheSame) {
   const Settings present = parsed("[[route]]\nmatch = \"group:a\"\nmax_messages = 3");
   const Settings same = changed(present, "[store]\nmax_messages = 5\nmax_age = \"1h\"");
