@@ -1,5 +1,6 @@
 """Clients that do not keep up, and too many at once: who pays for it, what it costs, and that nothing goes untold."""
 
+import json
 import re
 import resource
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 from harness import procfs, streams
 from harness.hub_clients import Loop, MessagingHub
-from harness.hub_swarm import Swarm
+from harness.hub_swarm import TEXT, Swarm, client_frame
 
 MIB = 1 << 20
 CUT = "ws backpressure: closing slow consumer channel"
@@ -235,6 +236,112 @@ def test_critical_messages_are_not_dropped_and_reach_who_comes_back(crew, open_s
     assert slow.welcomes == 2 and slow.welcome["previous"]["reason"] == "SLOW_CONSUMER"
     assert slow.critical == calls
     assert not [gap for gap in slow.gaps if gap["conversation"] == {"group": "calls"}]
+
+
+# --- messages that are begun and not finished
+
+WHOLE = json.dumps({"publish": {"seq": "1", "id": "hoarded", "to": {"user": "bob"}, "content": {"text": "x" * 60_000}}}).encode()
+SPLIT = 50_000
+"""So much of it is said at first."""
+
+
+def begin(scene, member, way):
+    """Says the most of a message; whoever reads it has to keep that until the rest comes."""
+    if way == "a fragment":
+        text = client_frame(TEXT, WHOLE[:SPLIT])
+        return scene.swarm.send(member, bytes([TEXT]) + text[1:])
+    return scene.swarm.send(member, client_frame(TEXT, WHOLE)[:SPLIT])
+
+
+def finish(scene, member, way):
+    """Says the rest of it."""
+    rest = client_frame(0, WHOLE[SPLIT:]) if way == "a fragment" else client_frame(TEXT, WHOLE)[SPLIT:]
+    scene.swarm.send(member, rest)
+
+
+def exchange(scene, ann, bob, size=3000):
+    """Somebody who means well notices nothing."""
+    seq = ann.publish({"user": "bob"}, "x" * size)
+    assert bob.hear("delivery", id=f"m{seq}")["from"] == "ann"
+    ann.hear_acked(seq)
+    scene.swarm.step(0)
+
+
+HOARD = '[memory]\nlimit = "8MiB"\n'
+
+
+def test_messages_that_nobody_finishes_take_a_part_of_the_memory(open_scene):
+    limit, ways = 8 * MIB, ("a fragment", "a part of a frame")
+    scene = open_scene(HOARD + '[heartbeat]\ninterval = "1h"\n')
+    ann, bob = scene.loop.client(scene.hub, "ann"), scene.loop.client(scene.hub, "bob")
+    little = scene.come(*scene.add("little", 100))
+    hoarders = {way: scene.come(*scene.add(way, 150)) for way in ways}
+    everybody = [*little, *hoarders[ways[0]], *hoarders[ways[1]]]
+    exchange(scene, ann, bob)
+    held, base = scene.metric("sluice_hub_memory_held_bytes"), procfs.rss(scene.hub.pid)
+    for member in little:  # which costs them nothing
+        scene.swarm.send(member, client_frame(TEXT, WHOLE)[:3000])
+    peak = base
+    for index in range(150):
+        for way in ways:
+            begin(scene, hoarders[way][index], way)
+        if index % 10 == 0:
+            exchange(scene, ann, bob)
+        peak = max(peak, procfs.rss(scene.hub.pid))
+    # All of it would be 15 MB. A quarter of the limit is for such, and the others are sent away.
+    most = limit // 4 // SPLIT
+    scene.swarm.run(lambda: sum(member.ended is not None for member in everybody) >= 300 - most, what="they are refused")
+    refused = [member for member in everybody if member.ended]
+    assert {member.close_code for member in refused} == {1013}
+    assert not set(refused) & set(little)
+    assert scene.metric('sluice_hub_connections_ended_total{reason="overloaded"}') == len(refused)
+    assert scene.metric("sluice_hub_memory_held_bytes") > held + SPLIT
+    assert scene.metric("sluice_hub_memory_peak_bytes") <= limit // 4 + 64 * 1024
+    peak = max(peak, procfs.rss(scene.hub.pid))
+    assert peak < base + limit, f"{peak / MIB:.1f} MiB, {base / MIB:.1f} at the start"
+    for _ in range(50):
+        exchange(scene, ann, bob)
+    # Who comes back is told why it was sent away, and who finishes is served.
+    for member in refused:
+        scene.swarm.come_back(member)
+    scene.swarm.run(lambda: all(member.welcomes == 2 for member in refused), what="they are back")
+    assert {member.welcome["previous"]["reason"] for member in refused} == {"OVERLOADED"}
+    staying = {way: [member for member in hoarders[way] if member.welcomes == 1] for way in ways}
+    for way in ways:
+        for member in staying[way]:
+            finish(scene, member, way)
+            assert bob.hear("delivery", **{"from": member.user})["id"] == "hoarded"
+    streams.eventually("it is all given back", lambda: scene.metric("sluice_hub_memory_held_bytes") <= held)
+    # And once more, until they leave.
+    for member in hoarders[ways[0]]:
+        begin(scene, member, ways[0])
+    scene.swarm.run(lambda: sum(member.welcomes == 3 for member in refused) > 10, what="some are refused again")
+    for member in everybody:
+        member.comes_back = False
+        scene.swarm.drop(member)
+    streams.eventually("it is all given back", lambda: scene.metric("sluice_hub_memory_held_bytes") <= held)
+    for _ in range(50):
+        exchange(scene, ann, bob, size=60_000)
+    assert ann.closed is None and bob.closed is None
+
+
+def test_a_message_that_is_not_finished_over_two_pings_ends_its_connection(open_scene):
+    scene = open_scene(HOARD + '[heartbeat]\ninterval = "1s"\nmisses = 100\n')
+    ann, bob = scene.loop.client(scene.hub, "ann"), scene.loop.client(scene.hub, "bob")
+    hoarders = scene.come(*scene.add("hoarder", 20))
+    quiet = scene.come(*scene.add("quiet", 20))
+    for member in hoarders:
+        begin(scene, member, "a fragment")
+    while not all(member.ended for member in hoarders):
+        exchange(scene, ann, bob)
+        scene.swarm.step(0.01)
+    assert {member.ended for member in hoarders} == {"reset"}
+    for member in hoarders:
+        scene.swarm.come_back(member)
+    scene.swarm.run(lambda: all(member.welcomes == 2 for member in hoarders), what="they are back")
+    assert {member.welcome["previous"]["reason"] for member in hoarders} == {"HEARTBEAT_MISSED"}
+    assert not any(member.ended for member in quiet) and ann.closed is None and bob.closed is None
+    assert scene.metric("sluice_hub_memory_held_bytes") < SPLIT
 
 
 # --- layers, watched or switched off
