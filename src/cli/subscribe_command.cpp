@@ -81,16 +81,16 @@ class SubscribeJob final : public api::Job {
     }
     tasks_.spawn(client_.run());
     while (!failure_ && !stopped_) {
-      auto event = client_.poll();
-      if (event) {
-        co_await look(*event);
-        continue;
-      }
       save(Clock::now());
-      co_await client_.wait();
+      if (const auto event = client_.poll()) {
+        co_await look(*event);
+      } else {
+        co_await client_.wait();
+      }
     }
-    // What was printed is told to the hub before the connection ends.
-    (void)client_.poll();
+    // What was printed is told to the hub before the connection ends; what still waits is left to the next
+    // run.
+    client_.settle();
     save(TimePoint::max());
     client_.stop();
     co_await tasks_.join();
@@ -206,7 +206,7 @@ class SubscribeJob final : public api::Job {
            '\n';
   }
 
-  /// No event is waiting, so the session's positions are of what was printed.
+  /// All that was taken is printed, and the session's positions are of that.
   void save(TimePoint now) {
     if (options_.state.empty() || (now < saved_at_ + kStateInterval && now != TimePoint::max())) return;
     saved_at_ = Clock::now();

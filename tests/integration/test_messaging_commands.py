@@ -1,7 +1,9 @@
 """`publish`, `subscribe` and `load` against a hub, as users run them."""
 
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -219,3 +221,84 @@ def test_a_load_that_fails_says_so(crew, hub):
     hub.process.kill()
     assert loader.wait(90) == 1
     assert "normal clients cut" in loader.wait_event("error")["message"]
+
+
+class Printed:
+    """What a subscription prints, taken as far as a test wants: it cannot print much more. A context manager."""
+
+    def __init__(self, crew, hub, *arguments):
+        self._reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        self._unread = b""
+        self.process = sluice.start(crew, "subscribe", "subscribe", *hub.options, *arguments, stdout=writing)
+        os.close(writing)
+        crew.adopt(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self._reading)
+
+    def _more(self):
+        ready, _, _ = select.select([self._reading], [], [], 60)
+        assert ready, f"it prints no more:\n{self.process.transcript()}"
+        data = os.read(self._reading, 4096)
+        self._unread += data
+        return data
+
+    def take(self, count):
+        """So many events, the next ones."""
+        while self._unread.count(b"\n") < count:
+            assert self._more(), f"it has ended:\n{self.process.transcript()}"
+        *lines, self._unread = self._unread.split(b"\n", count)
+        return [json.loads(line) for line in lines]
+
+    def end(self):
+        """Those that it prints yet when it is asked to end, and its exit status."""
+        self.process.signal(signal.SIGTERM)
+        self.process.wait_event("stopping")
+        while self._more():
+            pass
+        return self.take(self._unread.count(b"\n")), self.process.wait()
+
+
+def test_a_subscription_that_is_ended_while_it_fetches_goes_on_where_it_stopped(crew):
+    config, state, count = crew.folder() / "hub.toml", crew.folder() / "bob.state", 4_000
+    config.write_text('[rates]\nenabled = false\n[heartbeat]\ninterval = "1h"\n'
+                      '[backpressure]\nclose_unwritable_after = "-1s"\n'
+                      '[[route]]\nmatch = "group:ops"\npolicy = "newest"\n', encoding="utf-8")
+    hub = sluice.start_hub(crew, "--open", "--data", crew.folder(), "--config", config)
+    words = ["--user", "bob", "--group", "ops", "--pull", "--state", state]
+    bob = Printed(crew, hub, *words)
+    bob.process.wait_event("joined", group="ops")
+    # While it stands still all but the first of them are dropped for it, and it has to fetch them.
+    bob.process.signal(signal.SIGSTOP)
+    lines = "\n".join(f"{i} " + "x" * 300 for i in range(count))
+    assert publish(crew, hub, "--user", "ann", "--group", "ops", "--level", "stored", input=lines)[0] == 0
+    bob.process.signal(signal.SIGCONT)
+    first = bob.take(count // 2)
+    rest, code = bob.end()
+    first += rest
+    assert code == 0 and len(first) < count - 1_000
+    assert sum("replayed" in event for event in first) > 100, "it was fetching"
+    bob = Printed(crew, hub, *words)
+    second = bob.take(count - len(first))
+    assert bob.end() == ([], 0)
+    assert {event["event"] for event in first + second} == {"delivery"}
+    assert [event["offset"] for event in first] == list(range(1, len(first) + 1))
+    assert [event["offset"] for event in second] == list(range(len(first) + 1, count + 1)), "each once, in order"
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_what_has_come_and_was_not_printed_is_left_to_the_next_run(crew, keeps):
+    hub = sluice.start_hub(crew, "--open", "--data", crew.folder())
+    lines = [f"line {i}" for i in range(100)]
+    assert publish(crew, hub, "--user", "ann", "--to", "bob", "--level", "stored", input="\n".join(lines))[0] == 0
+    state = ["--state", crew.folder() / "bob.state"] if keeps else []
+    printed = []
+    for count in (1, 10, 89):
+        bob = subscribe(crew, hub, *state, "--count", count)
+        assert bob.wait() == 0
+        printed += [event["text"] for event in bob.events if event["event"] == "delivery"]
+    assert printed == lines

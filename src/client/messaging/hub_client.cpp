@@ -164,6 +164,11 @@ std::optional<Event> HubClient::poll() {
   return event;
 }
 
+void HubClient::settle() {
+  session_.settle(Clock::now());
+  flush();
+}
+
 asio::awaitable<std::optional<Event>> HubClient::next() {
   while (true) {
     auto event = poll();

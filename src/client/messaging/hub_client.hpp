@@ -61,6 +61,8 @@ class HubClient final : private transport::MessageSocketListener {
   [[nodiscard]] std::optional<Event> poll();
   boost::asio::awaitable<void> wait() { return news_.wait(); }
   void wake() { news_.notify(); }
+  /// What was taken is done with, and nothing more will be: the hub is told at once. Goes before a `stop`.
+  void settle();
 
   /// Waits for room, then publishes as `Session::publish` does. Throws when cancelled.
   boost::asio::awaitable<Result<std::uint64_t>> publish(Draft draft);

@@ -9,6 +9,7 @@
 namespace sluice::messaging {
 
 using wire::hub::Conversation;
+using wire::hub::Position;
 using wire::hub::Reason;
 
 namespace {
@@ -103,11 +104,23 @@ wire::hub::Hello Session::hello() const {
 }
 
 std::vector<wire::hub::PositionIn> Session::positions() const {
+  std::map<Conversation, std::optional<Position>> done;
+  for (const auto& [conversation, progress] : progress_) done.emplace(conversation, progress.done());
+  for (const Queued& queued : events_) {
+    if (!queued.before) continue;
+    const auto found = done.find(queued.before->of);
+    if (found != done.end()) found->second = std::min(found->second, queued.before->done);
+  }
   std::vector<wire::hub::PositionIn> all;
-  for (const auto& [conversation, progress] : progress_) {
-    if (const auto done = progress.done()) all.push_back({.conversation = conversation, .position = *done});
+  for (const auto& [conversation, position] : done) {
+    if (position) all.push_back({.conversation = conversation, .position = *position});
   }
   return all;
+}
+
+Session::Place Session::place_in(const Conversation& conversation) const {
+  const auto known = progress_.find(conversation);
+  return {.of = conversation, .done = known == progress_.end() ? std::nullopt : known->second.done()};
 }
 
 void Session::rejoin(bool resumed) {
@@ -172,8 +185,8 @@ void Session::say(wire::hub::FromClient message) {
 
 // --- events
 
-void Session::tell(Event event) {
-  events_.push_back({.event = std::move(event)});
+void Session::tell(Event event, std::optional<Place> before) {
+  events_.push_back({.event = std::move(event), .before = std::move(before)});
 }
 
 std::optional<Event> Session::take_event() {
@@ -187,6 +200,13 @@ std::optional<Event> Session::take_event() {
 
 void Session::processed(TimePoint now) {
   in_hand_ = false;
+  note_processed(now);
+}
+
+void Session::settle(TimePoint now) {
+  processed(now);
+  if (!acknowledge_at_) return;
+  acknowledge_at_ = now;
   note_processed(now);
 }
 

@@ -86,8 +86,10 @@ class Session {
   // --- what came of it
 
   [[nodiscard]] std::optional<Event> take_event();
-  /// Everything that was taken so far is done with: the hub need not keep it.
+  /// Everything that was taken so far is done with: the hub need not keep it, and is told soon.
   void processed(TimePoint now);
+  /// The same, and the hub is told at once: nothing more will be taken.
+  void settle(TimePoint now);
   /// So much waits for its owner that no more should be read.
   [[nodiscard]] bool is_full() const { return events_.size() >= limits::kClientEvents; }
 
@@ -125,7 +127,8 @@ class Session {
   /// No more connections; what was not answered is forgotten.
   void stop() { state_ = State::over; }
 
-  /// What an owner keeps to go on from in another process, once no event is waiting.
+  /// What an owner keeps to go on from in another process: behind what was taken. Events that wait come
+  /// again.
   [[nodiscard]] std::vector<wire::hub::PositionIn> positions() const;
   [[nodiscard]] const std::string& session_token() const { return options_.session_token; }
   [[nodiscard]] bool is_open() const { return state_ == State::open; }
@@ -140,9 +143,15 @@ class Session {
     wire::hub::Publish publish{};  ///< Its `seq` is of the present connection; 0: not sent on it.
     Bytes size{};
   };
+  struct Place {
+    wire::hub::Conversation of{};
+    std::optional<wire::hub::Position> done{};
+  };
   struct Queued {
     Event event;
     bool counted = false;  ///< In the sequence of the present connection.
+    /// Of a message or a gap: how far one had come before it, and in what.
+    std::optional<Place> before{};
   };
   struct Pulling {
     wire::hub::Pull pull{};
@@ -152,7 +161,8 @@ class Session {
   };
 
   void say(wire::hub::FromClient message);
-  void tell(Event event);
+  void tell(Event event, std::optional<Place> before = std::nullopt);
+  [[nodiscard]] Place place_in(const wire::hub::Conversation& conversation) const;
   void send_publish(Unanswered& unanswered);
   void finish(std::deque<Unanswered>::iterator which, wire::hub::Receipt receipt);
   [[nodiscard]] wire::hub::Hello hello() const;

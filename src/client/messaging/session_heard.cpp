@@ -41,7 +41,9 @@ void Session::count() {
 }
 
 void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
+  std::optional<Place> before;
   if (delivery.request.empty()) {
+    before = place_in(delivery.to);
     const auto source = delivery.replayed ? Progress::Source::log : Progress::Source::live;
     if (!progress_[delivery.to].take(delivery.position, source)) {
       ++repeated_;
@@ -49,7 +51,7 @@ void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
       return;
     }
   }
-  tell(Message{.delivery = std::move(delivery)});
+  tell(Message{.delivery = std::move(delivery)}, std::move(before));
   count();
 }
 
@@ -60,8 +62,9 @@ void Session::on(wire::hub::Gap&& gap, TimePoint now) {
   const bool worth =
       exact && !gap.gone && gap.reason != Reason::conflated && pulls_.size() < limits::kClientHoles;
   if (options_.gaps == SessionOptions::Gaps::tell || !worth) {
+    Place before = place_in(gap.conversation);
     progress.tell(gap);
-    tell(std::move(gap));
+    tell(std::move(gap), std::move(before));
     return count();
   }
   ++counted_;
@@ -155,12 +158,13 @@ void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
     Pulling failed = std::move(pulls_.front());
     pulls_.pop_front();
     if (failed.gap) {
+      Place before = place_in(failed.gap->conversation);
       progress_[failed.gap->conversation].filled({.first = failed.gap->first, .last = failed.gap->last});
       failed.gap->first = failed.pull.first;
       failed.gap->count = failed.gap->last - failed.gap->first + 1;
       progress_[failed.gap->conversation].forget_wanted(
           {.first = failed.gap->first, .last = failed.gap->last});
-      tell(std::move(*failed.gap));
+      tell(std::move(*failed.gap), std::move(before));
     }
     pull_next(now);
   } else if (!refusal.group.empty() &&

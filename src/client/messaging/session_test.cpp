@@ -330,9 +330,54 @@ TEST(Session, PullsOnWhereItWasWhenAConnectionIsLost) {
   const auto hellos = sent<Hello>(session);
   ASSERT_EQ(hellos.size(), 1U);
   EXPECT_EQ(hellos[0].resume->positions.at(0).position, (Position{3, 5})) << "5 need not come again";
-  EXPECT_EQ(session.positions().at(0).position, (Position{3, 1}));
+  EXPECT_TRUE(session.positions().empty()) << "nothing was taken yet";
+  EXPECT_EQ(event<Lost>(session)->reason, Reason::none);
+  EXPECT_EQ(session.positions().at(0).position, (Position{3, 1})) << "what was dropped is still to come";
   session.heard(Welcome{.session_token = "t", .resumed = true}, 9_B, kStart);
   EXPECT_EQ(sent<Pull>(session).size(), 1U);
+}
+
+TEST(Session, KeepsForAnotherProcessOnlyWhatWasTaken) {
+  const auto kept = [](const Session& session) { return session.positions().at(0).position; };
+  const Gap gap{
+      .conversation = inbox(), .epoch = 4, .first = 4, .last = 5, .count = 2, .reason = Reason::shed};
+  for (const auto gaps : {SessionOptions::Gaps::tell, SessionOptions::Gaps::pull}) {
+    auto with = options();
+    with.gaps = gaps;
+    Session session{with};
+    welcome(session);
+    for (const std::uint64_t offset : {1, 2, 3}) session.heard(delivery(inbox(), offset), 9_B, kStart);
+    EXPECT_TRUE(session.positions().empty());
+    EXPECT_EQ(event<Message>(session)->delivery.position.offset, 1U);
+    EXPECT_EQ(kept(session), (Position{3, 1}));
+    session.heard(gap, 9_B, kStart);
+    Delivery pulled = delivery(inbox(), 4);
+    pulled.position.epoch = 4;
+    pulled.replayed = true;
+    session.heard(pulled, 9_B, kStart);
+    session.heard(Pulled{.conversation = inbox(), .last = {4, 5}}, 9_B, kStart);
+    EXPECT_EQ(kept(session), (Position{3, 1}));
+    EXPECT_EQ(event<Message>(session)->delivery.position.offset, 2U);
+    EXPECT_EQ(event<Message>(session)->delivery.position.offset, 3U);
+    EXPECT_LT(kept(session), (Position{4, 4})) << "what waits is left to the other process";
+    EXPECT_GE(kept(session), (Position{3, 3}));
+    (void)session.take_event();
+    EXPECT_EQ(kept(session), (Position{4, 5}));
+  }
+}
+
+TEST(Session, SaysAtOnceWhatWasProcessedWhenItIsTheLast) {
+  Session session{options()};
+  welcome(session);
+  session.settle(kStart);
+  EXPECT_EQ(sent<Ack>(session).size(), 0U);
+  session.heard(delivery(inbox(), 1), 9_B, kStart);
+  session.heard(delivery(inbox(), 2), 9_B, kStart);
+  EXPECT_TRUE(event<Message>(session));
+  session.settle(kStart);
+  const auto acks = sent<Ack>(session);
+  ASSERT_EQ(acks.size(), 1U);
+  EXPECT_EQ(acks[0].seq, 1U);
 }
 
 TEST(Session, AnswersPingsAndMeasuresItsOwn) {
