@@ -238,6 +238,63 @@ def test_critical_messages_are_not_dropped_and_reach_who_comes_back(crew, open_s
     assert not [gap for gap in slow.gaps if gap["conversation"] == {"group": "calls"}]
 
 
+def test_who_comes_and_goes_reaches_everyone_but_the_one_who_does_not_read(open_scene):
+    limit, rounds = 16 * MIB, 12
+    scene = open_scene(f'[backpressure]\n{NEVER}[memory]\nlimit = "16MiB"\n[heartbeat]\ninterval = "1h"\n')
+    swarm = scene.swarm
+    [sloth] = scene.come(*scene.add("sloth", 1, "ops", "talk", buffer=SMALL, watches=True))
+    watchers = scene.come(*scene.add("watcher", 100, "ops", watches=True))
+    others = [*scene.come(*scene.add("a", 100)), *scene.come(*scene.add("b", 100))]
+    scene.stall(sloth)
+    ann, bob = scene.sender(), scene.loop.client(scene.hub, "bob")
+    scene.fill(ann, "talk", lambda: scene.metric("sluice_hub_dropped_total") > 0)  # its socket takes no more
+    base = peak = procfs.rss(scene.hub.pid)
+    held = scene.metric("sluice_hub_memory_held_bytes")
+    here = {member: False for member in others}
+    for number in range(rounds):
+        moved = others[number % 3::2]  # some stay for a while
+        for member in moved:
+            swarm.say(member, **{"leave" if here[member] else "join": {"group": "ops"}})
+            here[member] = not here[member]
+        seq = ann.publish({"user": "bob"}, f"round {number}")
+        assert bob.hear("delivery", id=f"m{seq}")["content"] == {"text": f"round {number}"}
+        # What is told last of each is how it is. The one who does not read is not waited for.
+        told = {member.user: here[member] for member in moved}
+        swarm.run(lambda told=told: all(told.items() <= watcher.online.items() for watcher in watchers), what="it is told")
+        peak = max(peak, procfs.rss(scene.hub.pid))
+    # Without a wait between them: whoever comes and goes within the pause may be no news, or one word.
+    for _ in range(rounds):
+        for member in others:
+            swarm.say(member, **{"leave" if here[member] else "join": {"group": "ops"}})
+            here[member] = not here[member]
+        swarm.step(0)
+    for member in others[::2]:
+        swarm.say(member, **{"leave" if here[member] else "join": {"group": "ops"}})
+        here[member] = not here[member]
+    told = {member.user: is_here for member, is_here in here.items()}
+    assert set(told.values()) == {True, False}
+    swarm.run(lambda: all(told.items() <= watcher.online.items() for watcher in watchers), what="it is told")
+    ann.publish({"group": "ops"}, "who is there?")
+    for member in watchers:
+        swarm.run(lambda member=member: member.heard("ops") == [1], what="the message has come")
+    bob.join("ops")
+    bob.say(who={"group": "ops"})
+    assert set(bob.hear("members")["users"]) == {"bob", "sloth0", *(member.user for member in watchers),
+                                                 *(user for user, is_here in told.items() if is_here)}
+    # And nothing that was said earlier comes late.
+    swarm.run(lambda: all(watcher.online.get("bob") for watcher in watchers), what="bob is told of")
+    assert all(told.items() <= watcher.online.items() for watcher in watchers)
+    assert not any(member.ended or member.errors for member in [*watchers, *others])
+    assert scene.metric("sluice_hub_slow_connections") >= 1, "it waits for the one who does not read"
+    assert held < scene.metric("sluice_hub_memory_held_bytes") < held + MIB
+    assert scene.metric("sluice_hub_memory_peak_bytes") < limit
+    peak = max(peak, procfs.rss(scene.hub.pid))
+    assert peak < base + limit, f"{peak / MIB:.1f} MiB, {base / MIB:.1f} at the start"
+    # The one who did not read has it all when it reads again.
+    swarm.go_on(sloth)
+    swarm.run(lambda: told.items() <= sloth.online.items() and sloth.online.get("bob"), what="the last one is told")
+
+
 # --- messages that are begun and not finished
 
 WHOLE = json.dumps({"publish": {"seq": "1", "id": "hoarded", "to": {"user": "bob"}, "content": {"text": "x" * 60_000}}}).encode()

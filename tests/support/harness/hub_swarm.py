@@ -30,12 +30,13 @@ class Member:
     told or else longer each time, and resumes its session.
     """
 
-    def __init__(self, user, groups, buffer):
-        self.user, self.groups, self.buffer = user, groups, buffer
+    def __init__(self, user, groups, buffer, watches):
+        self.user, self.groups, self.buffer, self.watches = user, groups, buffer, watches
         self.socket = None
         self.joined = {}  # by group: the position at which it came in
         self.offsets = {}  # by conversation: the offsets that were delivered, in their order
         self.critical = 0
+        self.online = {}  # by user: what it was told last, in any of its groups that it watches
         self.gaps = []
         self.errors = []
         self.kick = None
@@ -84,9 +85,12 @@ class Swarm:
             self._hang_up(member)
         self._selector.close()
 
-    def add(self, user, *groups, buffer=None):
-        """`buffer`: what its kernel keeps for it; the system's own way of finding that out unless told."""
-        member = Member(user, groups, buffer)
+    def add(self, user, *groups, buffer=None, watches=False):
+        """`buffer`: what its kernel keeps for it; the system's own way of finding that out unless told.
+
+        `watches`: it wants to hear who comes and goes.
+        """
+        member = Member(user, groups, buffer, watches)
         self.members.append(member)
         self._connect(member)
         return member
@@ -217,9 +221,11 @@ class Swarm:
                 member.welcomes += 1
                 member.tries = 0
                 for group in member.groups if fresh else ():
-                    self.say(member, join={"group": group})
+                    self.say(member, join={"group": group, "presence": member.watches})
             elif kind == "joined":
                 member.joined.setdefault(body["group"], body)
+            elif kind == "presence":
+                member.online[body["user"]] = body.get("online", False)
             elif kind == "gap":
                 member.gaps.append(body)
             elif kind == "kick":
