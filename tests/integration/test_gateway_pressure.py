@@ -389,7 +389,9 @@ def test_a_message_that_is_not_finished_over_two_pings_ends_its_connection(open_
     quiet = scene.come(*scene.add("quiet", 20))
     for member in hoarders:
         begin(scene, member, "a fragment")
+    deadline = time.monotonic() + 60
     while not all(member.ended for member in hoarders):
+        assert time.monotonic() < deadline, "they may go on for ever"
         exchange(scene, ann, bob)
         scene.swarm.step(0.01)
     assert {member.ended for member in hoarders} == {"reset"}
