@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <system_error>
 
@@ -64,6 +65,7 @@ Result<MessagingOptions> messaging_options(const MessagingArguments& arguments) 
     auto token = read_token(arguments.token_file);
     if (!token) return fail(std::move(token.error()));
     options.session.token = std::move(*token);
+    options.token_file = arguments.token_file;
   } else if (!wire::hub::is_name(arguments.user)) {
     return fail(Errc::invalid_argument, fmt::format("'{}' is no name of a user", arguments.user));
   }
@@ -104,7 +106,12 @@ api::Failure why_over(const messaging::Over& over, bool connected) {
   }
 }
 
-void report_retry(Reporter& reporter, const messaging::Lost& lost) {
+void prepare_retry(const MessagingOptions& options, messaging::HubClient& client, const messaging::Lost& lost,
+                   Reporter& reporter) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(options.token_file, error)) {  // a pipe gave it once
+    if (auto token = read_token(options.token_file)) client.refresh(std::move(*token));
+  }
   const auto in_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lost.retry_in).count();
   reporter.event("retry",
                  {{"code", name_of(lost.why.code)}, {"message", describe(lost.why)}, {"in_ms", in_ms}},

@@ -8,6 +8,7 @@
 #include "api/peer_options.hpp"
 #include "api/stage.hpp"
 #include "cli/reporter.hpp"
+#include "client/messaging/hub_client.hpp"
 #include "client/messaging/session.hpp"
 #include "core/error.hpp"
 #include "wire/hub/encoding.hpp"
@@ -33,6 +34,7 @@ struct MessagingOptions {
   api::HubAddress hub;
   wire::hub::Encoding encoding;
   messaging::SessionOptions session;
+  std::string token_file{};
 };
 
 /// Errors: `invalid_argument`, `not_found` and `io` (the token's file).
@@ -45,7 +47,9 @@ struct MessagingOptions {
 /// Why a client's session is over, of one that was `connected` once or never.
 [[nodiscard]] api::Failure why_over(const messaging::Over& over, bool connected);
 
-/// That the connection is lost and another will be tried.
-void report_retry(Reporter& reporter, const messaging::Lost& lost);
+/// The connection is lost and another will be tried: says so, and gives it the token that the file holds by
+/// then, as the one before may have expired.
+void prepare_retry(const MessagingOptions& options, messaging::HubClient& client, const messaging::Lost& lost,
+                   Reporter& reporter);
 
 }  // namespace sluice::cli

@@ -131,7 +131,7 @@ class PublishJob final : public api::Job {
     } else if (const auto* lost = std::get_if<messaging::Lost>(&event)) {
       // Somebody who types a message wants to know at once that nobody is there.
       if (!limits_) return fail_with(Stage::hub, lost->why);
-      report_retry(reporter_, *lost);
+      prepare_retry(options_.messaging, client_, *lost, reporter_);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
       const api::Failure why = why_over(*over, limits_.has_value());
       fail_with(why.stage, why.error);

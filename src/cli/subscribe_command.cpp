@@ -138,7 +138,7 @@ class SubscribeJob final : public api::Job {
                       fmt::format("connected as {}{}", connected->welcome.user, why));
     } else if (const auto* lost = std::get_if<messaging::Lost>(&event)) {
       if (!connected_) return fail_with(Stage::hub, lost->why);
-      report_retry(reporter_, *lost);
+      prepare_retry(options_.messaging, client_, *lost, reporter_);
     } else if (const auto* over = std::get_if<messaging::Over>(&event)) {
       const api::Failure why = why_over(*over, connected_);
       fail_with(why.stage, why.error);

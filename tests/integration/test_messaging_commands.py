@@ -10,7 +10,7 @@ import time
 
 import pytest
 from harness import sluice, sluice_binary
-from harness.hub_tokens import Issuer
+from harness.hub_tokens import EVERYTHING, Issuer
 
 RUN_FIELDS = {"clients", "slow", "duration_s", "sent", "accepted", "refused", "delivered", "gapped", "slow_cut", "normal_cut",
               "p50_ms", "p99_ms", "max_ms", "out_of_order", "duplicates", "missing", "untold", "cpu_s"}
@@ -49,6 +49,21 @@ def test_a_message_reaches_a_user(crew, hub):
     came = bob.wait_event("delivery")
     assert (came["from"], came["to"], came["text"]) == ("ann", {"user": "bob"}, "are you\x1b there?")
     assert came["offset"] == 1
+    assert bob.stop() == 0
+
+
+def test_a_token_that_is_renewed_keeps_a_subscription_going(crew):
+    folder = crew.folder()
+    issuer = Issuer(folder, more='close_expired_after = "0s"')
+    (folder / "hub.toml").write_text(issuer.settings, encoding="utf-8")
+    hub = sluice.start_hub(crew, "--config", folder / "hub.toml")
+    token = folder / "bob.jwt"
+    token.write_text(issuer.token("bob", EVERYTHING, lasts=-25))
+    bob = sluice.start(crew, "subscribe", "subscribe", *hub.options, "--token-file", token)
+    bob.wait_event("connected", resumed=False)
+    token.write_text(issuer.token("bob", EVERYTHING))
+    assert "expired" in bob.wait_event("retry")["message"]
+    assert bob.wait_event("connected", resumed=True)["previous"]["reason"] == "token_expired"
     assert bob.stop() == 0
 
 

@@ -138,7 +138,8 @@ void Session::closed(End end, TimePoint now) {
   if (state_ == State::over) return;
   const auto kick = std::exchange(kick_, std::nullopt);
   const Reason reason = kick ? kick->reason : Reason::none;
-  if (state_ == State::open && now - open_since_ >= limits::kClientSettled) backoff_.reset();
+  const bool was_open = state_ == State::open;
+  if (was_open && now - open_since_ >= limits::kClientSettled) backoff_.reset();
   state_ = State::waiting;
   welcome_by_.reset();
   acknowledge_at_.reset();
@@ -147,7 +148,9 @@ void Session::closed(End end, TimePoint now) {
   // The close frame behind it says the same once more.
   if (kick && !kick->message.empty())
     end.why = Error{.code = Errc::refused, .message = "The hub ended it: " + kick->message};
-  if (is_final(reason) || is_final(end.why.code)) {
+  // A token that expired meanwhile may have been renewed by the next connection.
+  const bool may_be_renewed = reason == Reason::token_expired && was_open;
+  if ((is_final(reason) && !may_be_renewed) || is_final(end.why.code)) {
     state_ = State::over;
     return tell(Over{.why = std::move(end.why), .reason = reason});
   }

@@ -202,8 +202,8 @@ TEST(Session, WaitsLongerAfterEachFailureAndAnewAfterAGoodConnection) {
 }
 
 TEST(Session, IsOverWhenTheHubDoesNotWantIt) {
-  for (const Reason reason :
-       {Reason::unauthenticated, Reason::token_invalid, Reason::kicked, Reason::malformed}) {
+  for (const Reason reason : {Reason::unauthenticated, Reason::token_invalid, Reason::token_expired,
+                              Reason::kicked, Reason::superseded, Reason::malformed}) {
     Session session{options()};
     session.opened(kStart);
     session.heard(Kick{.reason = reason, .message = "no"}, 9_B, kStart);
@@ -217,6 +217,20 @@ TEST(Session, IsOverWhenTheHubDoesNotWantIt) {
   Session wrong{options()};
   wrong.closed({.why = {.code = Errc::permission_denied, .message = "not the pinned one"}}, kStart);
   EXPECT_TRUE(event<Over>(wrong));
+}
+
+TEST(Session, ComesAgainWithANewTokenWhenTheOldOneExpiresMeanwhile) {
+  Session session{options()};
+  welcome(session);
+  session.heard(Kick{.reason = Reason::token_expired, .message = "no"}, 9_B, kStart);
+  session.closed({.why = lost()}, kStart);
+  EXPECT_EQ(event<Lost>(session)->reason, Reason::token_expired);
+  session.refresh("another");
+  session.opened(*session.connect_at());
+  EXPECT_EQ(sent<Hello>(session).at(0).token, "another");
+  session.heard(Kick{.reason = Reason::token_expired, .message = "no"}, 9_B, kStart);
+  session.closed({.why = lost()}, kStart);
+  EXPECT_EQ(event<Over>(session)->reason, Reason::token_expired) << "it was not new";
 }
 
 TEST(Session, ResumesWhereItStoppedAndRepeatsWhatWasNotAnswered) {
@@ -346,7 +360,8 @@ TEST(Session, KeepsForAnotherProcessOnlyWhatWasTaken) {
     with.gaps = gaps;
     Session session{with};
     welcome(session);
-    for (const std::uint64_t offset : {1, 2, 3}) session.heard(delivery(inbox(), offset), 9_B, kStart);
+    for (std::uint64_t offset = 1; offset <= 3; ++offset)
+      session.heard(delivery(inbox(), offset), 9_B, kStart);
     EXPECT_TRUE(session.positions().empty());
     EXPECT_EQ(event<Message>(session)->delivery.position.offset, 1U);
     EXPECT_EQ(kept(session), (Position{3, 1}));
