@@ -3,7 +3,7 @@
 
 1,000 clients at 100,000 deliveries/s, and 200 at 400,000; through the hub with its default settings, and beside it, with
 the same clients, through a Netty server with its ChannelGroup and water marks, one of `ws` on Node, and `send_loop`, which
-does nothing but send(): what no server can be below. CPU is user and system time of the server's process; latency is from
+does nothing but send(): what a plain loop pays. CPU is user and system time of the server's process; latency is from
 the publish to the receipt. `missing` is what did not come at all.
 """
 

@@ -2,6 +2,7 @@
 // and the machine cost at that hour: every message goes into one batch, and each batch to each client with
 // one plain send(), no more than once in 2 ms. One thread; no queue, no account, no limit: what a socket
 // refuses is lost.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string_view>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <system_error>
@@ -109,6 +111,7 @@ class SendLoop {
     ByteSpan input = ByteSpan{room_}.first(static_cast<std::size_t>(got));
     while (auto event = client.reader.next(input)) {
       if (!*event) return;
+      if ((*event)->kind != websocket::FrameEvent::Kind::binary) continue;
       const ByteView payload = (*event)->payload;
       websocket::append_header(batch_, websocket::Opcode::binary, payload.size());
       batch_.insert(batch_.end(), payload.begin(), payload.end());

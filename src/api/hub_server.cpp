@@ -1,5 +1,6 @@
 #include "api/hub_server.hpp"
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -34,6 +35,8 @@ void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settin
   limits.connections = settings.listen.max_connections;
   limits.connections_per_address = settings.admission.per_address;
   limits.handshakes = settings.admission.handshakes;
+  limits.retry_after_min = std::chrono::ceil<std::chrono::seconds>(settings.admission.retry_after_min);
+  limits.retry_after_max = std::chrono::ceil<std::chrono::seconds>(settings.admission.retry_after_max);
 }
 
 class HubServer::Impl {

@@ -206,7 +206,7 @@ inline constexpr Bytes kMaxExplanation = 256_B;
 inline constexpr Bytes kMaxToken = 8_KiB;
 /// How far the clocks of an issuer and a hub may be apart: RFC 7519 §4.1.4 has "a few minutes" at the most.
 inline constexpr auto kTokenSkew = 30s;
-/// How long whose token has expired may go on listening, until it comes with another.
+/// How long a client whose token has expired may go on listening, unless it comes with another.
 inline constexpr auto kCloseExpiredAfter = 30s;
 /// In each list of a token's rights: what fits into a token with names of some length.
 inline constexpr std::size_t kMaxPatterns = 64;

@@ -567,7 +567,7 @@ def test_a_token_is_refreshed_in_place(crew, open_scene):
 def test_whose_token_has_expired_is_sent_away(crew, open_scene):
     issuer = Issuer(crew.folder(), more='close_expired_after = "0s"')
     scene = open_scene(issuer.settings, is_open=False)
-    ann, bob = (scene.come(token=issuer.token(name, EVERYTHING, lasts=-25)) for name in ("ann", "bob"))
+    ann, bob = (scene.come(token=issuer.token(name, EVERYTHING, lasts=-15)) for name in ("ann", "bob"))
     bob.say(refresh={"token": issuer.token("bob", EVERYTHING)})
     bob.hear("refreshed")
     assert ann.hear("kick")["reason"] == "TOKEN_EXPIRED"

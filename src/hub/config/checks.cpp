@@ -88,6 +88,10 @@ void check_order(const Settings& settings, Check& check) {
                   "`retry_after_min` is no more than `retry_after_max`");
   check.refuse_if(settings.store.kept.max_bytes > settings.store.bound, {"store.max_bytes", "store.bound"},
                   "`store.max_bytes`, of one conversation, is no more than `store.bound`, of all");
+  const bool routes_fit = std::ranges::all_of(settings.route_retention, [&settings](const Retention& kept) {
+    return kept.max_bytes <= settings.store.bound;
+  });
+  check.refuse_if(!routes_fit, {"store.bound"}, "a route's `max_bytes` is no more than `store.bound`");
 }
 
 }  // namespace

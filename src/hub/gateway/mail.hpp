@@ -82,6 +82,7 @@ struct Detach {
   std::string user;
   ConnectionRef connection;
   std::string session;
+  bool was_welcome;
   wire::hub::Ended ended;
   std::vector<Unacknowledged> unacknowledged{};
 };

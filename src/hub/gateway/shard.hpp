@@ -239,7 +239,7 @@ class Shard {
     std::uint64_t id;
   };
   std::deque<Greeting> greetings_;  ///< Whose Hello may still be awaited, the longest first.
-  /// When whose token expires, if ever.
+  /// When each connection's token expires; of those whose does.
   std::set<std::pair<wire::hub::UnixMs, std::uint64_t>> expiries_;
   TimePoint swept_at_{};
   bool draining_ = false;

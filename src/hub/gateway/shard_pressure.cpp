@@ -43,11 +43,14 @@ void Shard::end_silent_greetings(Moment now) {
   }
 }
 
+/// A few at a time: tokens that were made together expire together.
 void Shard::end_expired(Moment now) {
   if (settings_.close_expired_after < Duration{}) return;
   const auto grace = std::chrono::ceil<std::chrono::milliseconds>(settings_.close_expired_after).count();
-  while (!expiries_.empty() && now.wall >= expiries_.begin()->first + grace) {
-    Connection* const connection = live({.shard = around_.self, .id = expiries_.begin()->second});
+  for (std::size_t i = 0; i < limits::kDrainSlice && !expiries_.empty(); ++i) {
+    const auto [expires_at, id] = *expiries_.begin();
+    if (now.wall < expires_at + grace) return;
+    Connection* const connection = live({.shard = around_.self, .id = id});
     ENSURE(connection != nullptr);
     end(*connection, Reason::token_expired, How::told, "Its token has expired, and no other came.", now);
   }

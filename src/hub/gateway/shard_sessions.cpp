@@ -233,6 +233,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
          mail::Detach{.user = connection.identity.user,
                       .connection = connection.ref,
                       .session = connection.session,
+                      .was_welcome = connection.state == Connection::State::open,
                       .ended = std::move(ended),
                       .unacknowledged = std::move(sent)});
   }

@@ -26,7 +26,7 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
     const auto past = past_.find(answer.session);
     if (past != past_.end()) {
       answer.previous = past->second.ended;
-      answer.unacknowledged = std::move(past->second.unacknowledged);
+      answer.unacknowledged = past->second.unacknowledged;
     }
   }
   const ShardId shard = answer.to.shard;
@@ -50,16 +50,22 @@ std::optional<mail::Attach> Users::detach(mail::Detach mail, Moment now) {
     return std::nullopt;
   }
   if (user->second.empty()) users_.erase(user);
+  auto successor = successors_.extract(mail.connection);
+  remember(std::move(mail), now);
+  if (successor.empty()) return std::nullopt;
+  return std::move(successor.mapped());
+}
+
+/// How the session ended; what a connection that was never welcome has not told anybody stays.
+void Users::remember(mail::Detach mail, Moment now) {
   forget_old(now.at);
+  if (!mail.was_welcome && past_.contains(mail.session)) return;
   if (order_.size() == limits_.ended_sessions) forget_oldest();
   order_.push_back({.session = mail.session, .at = now.at});
   past_.insert_or_assign(std::move(mail.session), Past{.user = std::move(mail.user),
                                                        .ended = std::move(mail.ended),
                                                        .at = now.at,
                                                        .unacknowledged = std::move(mail.unacknowledged)});
-  auto successor = successors_.extract(mail.connection);
-  if (successor.empty()) return std::nullopt;
-  return std::move(successor.mapped());
 }
 
 void Users::forget_old(TimePoint now) {

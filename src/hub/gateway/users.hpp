@@ -58,6 +58,7 @@ class Users {
     std::string session;
   };
   void supersede(ConnectionRef connection);
+  void remember(mail::Detach mail, Moment now);
   void forget_old(TimePoint now);
   void forget_oldest();
 

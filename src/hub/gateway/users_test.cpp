@@ -75,6 +75,20 @@ TEST(Users, LetOnlyTheLastOfManyResumesWait) {
   EXPECT_EQ(world.shard(0).connections() + world.shard(1).connections(), 1U);
 }
 
+TEST(Users, KeepWhatThereIsToTellUntilAConnectionHasBeenWelcome) {
+  World world;
+  auto first = world.connect("ann");
+  const std::string session = session_of(world, first);
+  world.hang_up(first);
+  world.settle();
+  auto hasty = resume(world, session);
+  auto second = resume(world, session);
+  EXPECT_EQ(session_of(world, second), session);
+  world.read(hasty);
+  EXPECT_TRUE(hasty.all<wire::hub::Welcome>().empty());
+  EXPECT_EQ(second.all<wire::hub::Welcome>().at(0).previous->reason, Reason::closed_by_client);
+}
+
 TEST(Users, ForgetWhoWaitedForASessionAndHasLeft) {
   World world{2};
   auto first = world.connect("ann", 1);

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
 
+#include "core/hub_limits.hpp"
 #include "core/limits.hpp"
 
 namespace sluice::websocket {
@@ -18,6 +20,9 @@ struct AdmissionLimits {
   /// proxy with everybody's connections, and load tests.
   enum class Loopback : std::uint8_t { unlimited, as_others };
   Loopback loopback = Loopback::unlimited;
+  /// Those who are not let in are told to come back after these, and the seconds between, in turn.
+  std::chrono::seconds retry_after_min = limits::kRetryAfterMin;
+  std::chrono::seconds retry_after_max = limits::kRetryAfterMax;
 };
 
 /// Which connections a server lets in: how many there are, and how many of them still shake hands, in all and

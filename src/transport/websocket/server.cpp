@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 
 #include "core/ensure.hpp"
-#include "core/hub_limits.hpp"
 #include "observe/log.hpp"
 #include "transport/address_block.hpp"
 #include "transport/websocket/server_impl.hpp"
@@ -27,8 +26,6 @@ using asio::ip::tcp;
 using observe::LogLevel;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::string_view kTurnedAway = "Too many connections; come again.\n";
-/// Seconds over which those who were turned away come back.
-constexpr std::uint64_t kSpread = (limits::kRetryAfterMax - limits::kRetryAfterMin).count() + 1;
 
 void log(LogLevel level, const std::string& message) {
   observe::log(level, "websocket", message);
@@ -130,7 +127,10 @@ asio::awaitable<void> Server::Impl::accept(tcp::acceptor& acceptor) {
 /// said.
 void Server::Impl::turn_away(tcp::socket& socket) {
   if (tls_) return;
-  const auto after = limits::kRetryAfterMin + std::chrono::seconds{turned_away_++ % kSpread};
+  const auto& [least, most] =
+      std::minmax(limits_.admission.retry_after_min, limits_.admission.retry_after_max);
+  constexpr std::chrono::seconds kSecond{1};
+  const auto after = least + (turned_away_ += kSecond) % (most - least + kSecond);
   const std::string answer = fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nContent-Type: text/plain\r\n"
       "Content-Length: {}\r\nConnection: close\r\n\r\n{}",

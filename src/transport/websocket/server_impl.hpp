@@ -149,7 +149,7 @@ class Server::Impl {
   std::optional<Fingerprint> fingerprint_;
   std::shared_ptr<Admitted> admitted_;
   std::list<asio::ip::tcp::acceptor> acceptors_;
-  std::uint64_t turned_away_ = 0;
+  std::chrono::seconds turned_away_{};  ///< One for each.
 };
 
 }  // namespace sluice::websocket
