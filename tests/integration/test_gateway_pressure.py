@@ -562,7 +562,10 @@ def test_five_thousand_clients_come_back_to_a_hub_that_was_killed(crew, open_sce
         assert member.welcome["epoch"] == "2"
     away = [seconds for member in members for seconds in member.sent_away]
     assert set(away) == {1, 2, 3}, "they are sent to different times"
-    assert scene.metric("sluice_hub_admission_sent_away_total") == len(away)
+    answered = scene.metric("sluice_hub_admission_sent_away_total")
+    # What is said at the door is not heard by everyone: some still send their request when it closes.
+    at_the_door = scene.metric(r'sluice_hub_server_ended_total\{how="too_many_handshakes"\}')
+    assert answered <= len(away) <= answered + at_the_door
     # And they are there: one message to all of them.
     ann = scene.loop.client(scene.hub, "ann")
     ann.publish({"all": True}, "welcome back")
