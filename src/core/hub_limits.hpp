@@ -88,7 +88,8 @@ inline constexpr auto kMaxRequestTimeout = 5min;
 inline constexpr std::size_t kFanoutSlice = 256;
 /// A conversation's messages leave together, at most so long after each other (`./dev bench fanout`).
 inline constexpr auto kFanoutTick = 2ms;
-/// Clients that are sent away at each sweep of a hub that shuts down: 10,000 of them in 5 s.
+/// Clients that are sent away at each sweep, by a hub that shuts down or because their tokens have expired:
+/// 10,000 of them in 5 s.
 inline constexpr std::size_t kDrainSlice = 100;
 /// The longest that a hub which shuts down waits for its clients to go: the 5 s above, and one close
 /// handshake.

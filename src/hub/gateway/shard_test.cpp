@@ -598,6 +598,27 @@ TEST_P(ShardTest, WhoseTokenHasExpiredIsSentAwayUnlessItComesWithAnother) {
   EXPECT_THAT(bob.all<wire::hub::Kick>(), IsEmpty());
 }
 
+TEST(ShardExpiry, TakesTokensThatExpireTogetherAFewAtATime) {
+  World world;
+  constexpr std::size_t kMore = 30;
+  std::vector<World::Client> clients;
+  for (std::size_t i = 0; i < limits::kDrainSlice + kMore; ++i) {
+    const std::string name = "user" + std::to_string(i);
+    world.expiry[name] = world.now.wall + 1'000;
+    clients.push_back(world.connect(name));
+  }
+  world.settle();
+  ASSERT_EQ(world.shard().connections(), clients.size());
+  const Duration step = GatewaySettings{}.close_expired_after + 1s;
+  world.now.at += step;
+  world.now.wall += std::chrono::ceil<std::chrono::milliseconds>(step).count();
+  world.shard().tick(world.now);
+  EXPECT_EQ(world.shard().connections(), kMore);
+  world.now.at += limits::kSweep;
+  world.shard().tick(world.now);
+  EXPECT_EQ(world.shard().connections(), 0U);
+}
+
 TEST_P(ShardTest, WhoseTokenHasExpiredStaysWhereTheOperatorSaysSo) {
   GatewaySettings settings;
   settings.close_expired_after = -1s;

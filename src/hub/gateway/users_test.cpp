@@ -32,6 +32,14 @@ TEST(Users, RememberHowASessionEndedUntilItsTimeIsOver) {
   EXPECT_EQ(world.shard().past("another", world.now.at), nullptr);
 }
 
+std::string ended_session(World& world) {
+  auto client = world.connect("ann");
+  const std::string session = session_of(world, client);
+  world.hang_up(client);
+  world.settle();
+  return session;
+}
+
 World::Client resume(World& world, const std::string& session, std::size_t shard = 0) {
   return world.connect(
       "ann", shard, {.resume = wire::hub::Resume{.session_token = "ann/" + session}, .acknowledges = true});
@@ -39,10 +47,7 @@ World::Client resume(World& world, const std::string& session, std::size_t shard
 
 TEST(Users, TellTheNextConnectionHowTheLastOneEndedAndAnOperatorStill) {
   World world;
-  auto first = world.connect("ann");
-  const std::string session = session_of(world, first);
-  world.hang_up(first);
-  world.settle();
+  const std::string session = ended_session(world);
   auto second = resume(world, session);
   EXPECT_EQ(session_of(world, second), session);
   EXPECT_EQ(second.all<wire::hub::Welcome>().at(0).previous->reason, Reason::closed_by_client);
@@ -77,10 +82,7 @@ TEST(Users, LetOnlyTheLastOfManyResumesWait) {
 
 TEST(Users, KeepWhatThereIsToTellUntilAConnectionHasBeenWelcome) {
   World world;
-  auto first = world.connect("ann");
-  const std::string session = session_of(world, first);
-  world.hang_up(first);
-  world.settle();
+  const std::string session = ended_session(world);
   auto hasty = resume(world, session);
   auto second = resume(world, session);
   EXPECT_EQ(session_of(world, second), session);
@@ -103,12 +105,9 @@ TEST(Users, ForgetWhoWaitedForASessionAndHasLeft) {
 
 TEST(Users, KeepTheNewestEndOfASessionWhenTheOldOneIsForgotten) {
   World world;
-  auto first = world.connect("ann");
-  const std::string session = session_of(world, first);
-  world.hang_up(first);
-  world.settle();
+  const std::string session = ended_session(world);
   world.pass(limits::kResumeWindow - 1s);
-  auto second = world.connect("ann", 0, {.resume = wire::hub::Resume{.session_token = "ann/" + session}});
+  auto second = resume(world, session);
   world.settle();
   world.hang_up(second);
   world.settle();

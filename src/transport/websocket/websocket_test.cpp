@@ -379,6 +379,17 @@ TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
     }
     EXPECT_EQ(told.size(), 6U) << "they would all come back in the same second";
     EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 6U);
+    fixture.server->set_admission({.handshakes = 3,
+                                   .handshakes_per_address = 2,
+                                   .loopback = kCounted,
+                                   .retry_after_min = 70s,
+                                   .retry_after_max = 70s});
+    tcp::socket late{fixture.executor};
+    co_await late.async_connect(fixture.endpoint(), asio::use_awaitable);
+    std::string answer_to_late;
+    (void)co_await asio::async_read(late, asio::dynamic_buffer(answer_to_late), kAwait);
+    EXPECT_NE(answer_to_late.find("\r\nRetry-After: 70\r\n"), std::string::npos) << answer_to_late;
+    EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 7U);
     EXPECT_EQ(fixture.server->count(ServerCount::too_many_handshakes), 0U);
     tcp::socket other{fixture.executor, tcp::endpoint{asio::ip::make_address("127.0.0.2"), 0}};
     const std::string answer = co_await exchange(other, fixture.endpoint(), kHealth);
