@@ -2,9 +2,11 @@
 
 #include <utility>
 
-#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <fmt/format.h>
 
+#include "core/limits.hpp"
+#include "core/utf8.hpp"
 #include "transport/websocket/http_client.hpp"
 
 namespace sluice::api {
@@ -15,14 +17,13 @@ namespace json = boost::json;
 
 constexpr unsigned kUnauthorized = 401;
 
-Result<json::object> read_answer(const HubAddress& hub, const websocket::HttpAnswer& answer) {
-  boost::system::error_code broken;
-  json::value body = json::parse(answer.body, broken);
-  if (broken || !body.is_object()) {
+Result<std::string> read_answer(const HubAddress& hub, websocket::HttpAnswer answer) {
+  if (answer.status == 200) return std::move(answer.body);
+  const auto body = wire::json::parse(answer.body, kAdminItem);
+  if (!body || !body->is_object()) {
     return fail(Errc::protocol_violation,
                 fmt::format("{} has no administration: it answered {} without JSON", hub.url, answer.status));
   }
-  if (answer.status == 200) return std::move(body.as_object());
   // What the hub says then is for those who write the request by hand.
   if (answer.status == kUnauthorized) {
     return fail(Errc::refused,
@@ -30,23 +31,24 @@ Result<json::object> read_answer(const HubAddress& hub, const websocket::HttpAns
                             "started with",
                             hub.url));
   }
-  const json::value* const message = body.as_object().if_contains("message");
+  const json::value* const message = body->as_object().if_contains("message");
   if (message == nullptr || !message->is_string())
     return fail(Errc::refused, fmt::format("{} answered {}", hub.url, answer.status));
-  return fail(Errc::refused, std::string{message->as_string()});
+  const std::string_view told = message->as_string();
+  return fail(Errc::refused, std::string{utf8_prefix(told, limits::kMaxFailureText.count())});
 }
 
 }  // namespace
 
-asio::awaitable<Result<json::object>> ask_admin(HubAddress hub, std::string token, AdminCall call) {
+asio::awaitable<Result<std::string>> ask_admin(HubAddress hub, std::string token, AdminCall call) {
   websocket::HttpCall request{.method = call.method,
                               .target = "/v1/admin/" + call.path,
                               .authorization = "Bearer " + token,
                               .body = std::move(call.body)};
   if (!hub.fingerprint.empty()) request.pin = hub.fingerprint;
-  const auto answer = co_await websocket::fetch(hub.url, std::move(request));
+  auto answer = co_await websocket::fetch(hub.url, std::move(request));
   if (!answer) co_return fail(answer.error());
-  co_return read_answer(hub, *answer);
+  co_return read_answer(hub, std::move(*answer));
 }
 
 }  // namespace sluice::api

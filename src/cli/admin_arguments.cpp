@@ -22,8 +22,7 @@ void add_admin_options(CLI::App& command, AdminArguments& arguments) {
       ->option_text("FILE (Env:SLUICE_ADMIN_TOKEN_FILE)");
 }
 
-std::expected<boost::json::object, api::Failure> ask_hub(const AdminArguments& arguments,
-                                                         api::AdminCall call) {
+std::expected<std::string, api::Failure> ask_hub(const AdminArguments& arguments, api::AdminCall call) {
   using api::Stage;
   const auto failed = [](Stage stage, Error error) {
     return std::unexpected(api::Failure{.stage = stage, .error = std::move(error)});
@@ -39,9 +38,9 @@ std::expected<boost::json::object, api::Failure> ask_hub(const AdminArguments& a
   auto token = api::read_admin_token(arguments.token_file);
   if (!token) return failed(Stage::start, std::move(token.error()));
   boost::asio::io_context shard{1};
-  Result<boost::json::object> answer;
+  Result<std::string> answer;
   boost::asio::co_spawn(shard, api::ask_admin(std::move(*hub), std::move(*token), std::move(call)),
-                        [&answer](const std::exception_ptr& broken, Result<boost::json::object> got) {
+                        [&answer](const std::exception_ptr& broken, Result<std::string> got) {
                           if (broken) std::rethrow_exception(broken);
                           answer = std::move(got);
                         });

@@ -4,8 +4,6 @@
 #include <optional>
 #include <string>
 
-#include <boost/json/object.hpp>
-
 #include "api/admin_client.hpp"
 #include "api/stage.hpp"
 
@@ -24,8 +22,9 @@ struct AdminArguments {
 
 void add_admin_options(CLI::App& command, AdminArguments& arguments);
 
-/// Asks the hub, waits for its answer on this thread, and returns it, or why there is none.
-[[nodiscard]] std::expected<boost::json::object, api::Failure> ask_hub(const AdminArguments& arguments,
-                                                                       api::AdminCall call);
+/// Asks the hub, waits for its answer on this thread, and returns it (see `api::ask_admin`), or why there is
+/// none.
+[[nodiscard]] std::expected<std::string, api::Failure> ask_hub(const AdminArguments& arguments,
+                                                               api::AdminCall call);
 
 }  // namespace sluice::cli

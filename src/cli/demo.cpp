@@ -7,12 +7,12 @@
 #include <span>
 #include <system_error>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
 #include <fmt/format.h>
 
 #include "cli/child_process.hpp"
 #include "cli/interrupts.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -23,6 +23,8 @@ using namespace std::chrono_literals;
 constexpr auto kStartPatience = 30s;
 constexpr auto kFetchPatience = 300s;
 constexpr auto kStopPatience = 10s;
+/// An event of a process that this one has started: a line.
+constexpr wire::json::Limits kEventLimits{.text = Bytes{64 * 1024}, .memory = Bytes{1024 * 1024}};
 
 /// A folder of our own that goes when the demo ends, however it ends.
 class TemporaryFolder {
@@ -150,10 +152,9 @@ Result<json::object> Demonstration::wait_event(ChildProcess& process, std::strin
       const Errc code = line.error().code;
       return fail(std::move(line.error()).as_cause_of(code, fmt::format("no '{}' event", name)));
     }
-    std::error_code error;
-    const json::value parsed = json::parse(*line, error);
-    if (error || !parsed.is_object()) continue;
-    const json::object& event = parsed.as_object();
+    const auto parsed = wire::json::parse(*line, kEventLimits);
+    if (!parsed || !parsed->is_object()) continue;
+    const json::object& event = parsed->as_object();
     const auto* kind = event.if_contains("event");
     if (kind == nullptr || !kind->is_string()) continue;
     if (kind->as_string() == name) return event;

@@ -4,11 +4,13 @@
 #include <string_view>
 
 #include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 #include "api/percent_text.hpp"
 #include "cli/admin_arguments.hpp"
 #include "cli/command.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -37,7 +39,9 @@ ExitCode run_kick(const KickArguments& arguments, Reporter& reporter) {
   const auto answer =
       ask_hub(arguments.admin, {.method = transport::HttpMethod::del, .path = std::move(path)});
   if (!answer) return reporter.error(answer.error().stage, answer.error().error);
-  const boost::json::value* const kicked = answer->if_contains("kicked");
+  const auto parsed = wire::json::parse(*answer, api::kAdminItem);
+  const auto* const told = parsed ? parsed->if_object() : nullptr;
+  const boost::json::value* const kicked = told == nullptr ? nullptr : told->if_contains("kicked");
   const auto count = kicked != nullptr && kicked->is_int64() ? kicked->as_int64() : 1;
   reporter.event("kicked", {{one ? "client" : "user", arguments.whom}, {"connections", count}},
                  fmt::format("{}: {} connection{} told to go", arguments.whom, count, count == 1 ? "" : "s"));

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
@@ -46,14 +47,15 @@ LineReader::LineReader(const asio::any_io_executor& executor, int descriptor, By
 asio::awaitable<Result<std::optional<std::string>>> LineReader::next() {
   while (true) {
     const std::size_t end = unread_.find('\n', searched_);
-    if (end != std::string::npos || (ended_ && !unread_.empty())) {
-      std::string line = unread_.substr(0, end);
-      unread_.erase(0, end == std::string::npos ? end : end + 1);
-      searched_ = 0;
+    if (end != std::string::npos || (ended_ && taken_ < unread_.size())) {
+      std::string line = unread_.substr(taken_, end == std::string::npos ? end : end - taken_);
+      searched_ = taken_ = end == std::string::npos ? unread_.size() : end + 1;
       if (line.size() > longest_.count()) break;
       co_return std::optional{std::move(line)};
     }
     if (ended_) co_return std::optional<std::string>{};
+    // Once for each piece that is read, not for each line: there may be thousands in one.
+    unread_.erase(0, std::exchange(taken_, 0));
     searched_ = unread_.size();
     if (searched_ > longest_.count()) break;
     co_await wait(descriptor_, stream_descriptor::wait_read);

@@ -28,6 +28,7 @@ class LineReader {
   boost::asio::posix::stream_descriptor descriptor_;
   Bytes longest_;
   std::string unread_;
+  std::size_t taken_ = 0;     ///< So much of it has been returned.
   std::size_t searched_ = 0;  ///< So far there is no end of a line.
   bool ended_ = false;
 };

@@ -8,11 +8,11 @@
 #include <system_error>
 #include <unistd.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "core/hub_limits.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -21,6 +21,7 @@ using wire::hub::Conversation;
 
 /// A token, and as many positions as a client may have, at their longest.
 constexpr std::size_t kLongestState = 128 * 1024;
+constexpr wire::json::Limits kStateLimits{.text = Bytes{kLongestState}, .memory = Bytes{16 * kLongestState}};
 
 std::string reason() {
   return std::generic_category().message(errno);
@@ -94,9 +95,8 @@ std::string format_state(const KeptState& state) {
 }
 
 Result<KeptState> parse_state(std::string_view text) {
-  boost::system::error_code failed;
-  const auto value = boost::json::parse(text, failed);
-  const auto* const object = failed ? nullptr : value.if_object();
+  const auto value = wire::json::parse(text, kStateLimits);
+  const auto* const object = value ? value->if_object() : nullptr;
   const auto* const token = object == nullptr ? nullptr : object->if_contains("session_token");
   const auto* const positions = object == nullptr ? nullptr : object->if_contains("positions");
   if (token == nullptr || !token->is_string() || positions == nullptr || !positions->is_array())

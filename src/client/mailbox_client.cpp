@@ -15,6 +15,12 @@ namespace {
 constexpr auto kRetry = std::chrono::milliseconds{1000};
 constexpr auto kShortestRetry = std::chrono::milliseconds{50};
 
+/// Everything else that waits has the size of an error's sentence.
+Bytes size_of_body(const MailboxEvent& event) {
+  const auto* const delivered = std::get_if<Delivered>(&event);
+  return delivered == nullptr ? Bytes{} : size_of(delivered->body);
+}
+
 }  // namespace
 
 MailboxClient::MailboxClient(asio::any_io_executor executor, std::unique_ptr<transport::Link> link,
@@ -61,7 +67,9 @@ void MailboxClient::answered(Answer answer) {
 
 void MailboxClient::handle(Reply reply) {
   const auto keep = [this](MailboxEvent event) {
-    if (inbox_.size() < limits::kMailboxInbox) {
+    const Bytes size = size_of_body(event);
+    if (inbox_.size() < limits::kMailboxInbox && inbox_bytes_ + size <= limits::kMailboxInboxBytes) {
+      inbox_bytes_ += size;
       inbox_.push_back(std::move(event));
     } else {
       end({.code = Errc::limit_exceeded, .message = "The hub sends more than can be taken."});
@@ -93,6 +101,7 @@ std::optional<MailboxEvent> MailboxClient::take() {
   if (!inbox_.empty()) {
     auto event = std::move(inbox_.front());
     inbox_.pop_front();
+    inbox_bytes_ -= size_of_body(event);
     return event;
   }
   if (ended_) return HubGone{.error = *ended_};

@@ -12,6 +12,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "client/mailbox_message.hpp"
+#include "core/client_limits.hpp"
 #include "core/error.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
@@ -45,9 +46,9 @@ struct MailboxDrops {
 
 /// One place in one mailbox at a hub, from `open` or `join` until the link ends.
 ///
-/// One shard, one user. What comes from the hub waits in an inbox of at most `limits::kMailboxInbox`; a hub
-/// that sends more is hung up on. While its user waits in `wait`, pings keep the place alive, and a hub that
-/// has fallen silent ends it with `link_lost`.
+/// One shard, one user. What comes from the hub waits in an inbox of at most `limits::kMailboxInbox` messages
+/// and `limits::kMailboxInboxBytes`; a hub that sends more is hung up on. While its user waits in `wait`,
+/// pings keep the place alive, and a hub that has fallen silent ends it with `link_lost`.
 class MailboxClient final : private transport::LinkListener {
  public:
   MailboxClient(boost::asio::any_io_executor executor, std::unique_ptr<transport::Link> link,
@@ -99,6 +100,7 @@ class MailboxClient final : private transport::LinkListener {
   MailboxTimes times_;
   runtime::TimedWakeUp wake_up_;
   std::deque<MailboxEvent> inbox_;
+  Bytes inbox_bytes_;  ///< Of the messages in it.
   bool asking_ = false;
   std::optional<Answer> answer_;
   std::optional<Error> ended_;

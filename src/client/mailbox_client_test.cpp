@@ -162,6 +162,26 @@ TEST_F(MailboxClientTest, MoreThanTheInboxHoldsEndsTheLink) {
   });
 }
 
+TEST_F(MailboxClientTest, MoreBytesThanTheInboxHoldsEndTheLink) {
+  run([&]() -> asio::awaitable<void> {
+    auto client = co_await connect();
+    auto opened = co_await client->open(std::nullopt);
+    constexpr Bytes kEach{21'000};
+    const std::string large(kEach.count() / 3 * 4, 'A');
+    for (std::size_t i = 0; i < limits::kMailboxInbox; ++i)
+      hub.tell_all(R"({"type":"message","body":")" + large + R"("})");
+    while (!client->gone()) co_await client->wait(Clock::now() + 1s);
+    Bytes held;
+    while (auto event = client->take()) {
+      const auto* const delivered = std::get_if<Delivered>(&*event);
+      if (delivered == nullptr) break;
+      held += size_of(delivered->body);
+    }
+    EXPECT_GT(held, Bytes{100'000});
+    EXPECT_LE(held, limits::kMailboxInboxBytes);
+  });
+}
+
 TEST_F(MailboxClientTest, UnknownAndUntimelyWordsAreCountedAndIgnored) {
   run([&]() -> asio::awaitable<void> {
     auto client = co_await connect();

@@ -4,9 +4,11 @@
 
 #include <boost/json.hpp>
 
+#include "core/client_limits.hpp"
 #include "core/limits.hpp"
 #include "core/utf8.hpp"
 #include "crypto/encoding.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::client {
 namespace {
@@ -127,10 +129,12 @@ Result<Reply> decode_reply(std::string_view text) {
   if (text.size() > limits::kMaxMailboxMessage.count()) {
     return fail(Errc::limit_exceeded, "The hub sent a message that is too large.");
   }
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error, {}, {.max_depth = kMaxDepth});
-  if (error || !value.is_object()) return malformed("no JSON object");
-  const json::object& object = value.get_object();
+  const auto value = wire::json::parse(
+      text,
+      {.text = limits::kMaxMailboxMessage, .memory = limits::kMailboxMessageMemory, .depth = kMaxDepth});
+  if (!value) return malformed(value.error().message);
+  if (!value->is_object()) return malformed("no JSON object");
+  const json::object& object = value->get_object();
   const auto type = text_in(object, "type");
   if (!type) return malformed("no type");
   if (*type == "opened") return read_opened(object);

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "core/client_limits.hpp"
 #include "core/limits.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::hub {
 namespace {
@@ -117,10 +118,11 @@ struct Writer {
 Result<Request> decode_request(std::string_view text) {
   if (Bytes{text.size()} > limits::kMaxMailboxMessage)
     return fail(Errc::limit_exceeded, "A message may have 32 KiB.");
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error, {}, {.max_depth = kMaxDepth});
-  if (error) return fail(Errc::malformed, "Not JSON: " + error.message());
-  const json::object* object = value.if_object();
+  const auto value = wire::json::parse(
+      text,
+      {.text = limits::kMaxMailboxMessage, .memory = limits::kMailboxMessageMemory, .depth = kMaxDepth});
+  if (!value) return fail(value.error().code, "It is " + value.error().message + '.');
+  const json::object* object = value->if_object();
   const json::string* type = object == nullptr ? nullptr : text_of(*object, "type");
   if (type == nullptr) return fail(Errc::malformed, "A message must be a JSON object with a \"type\".");
   if (*type == "open") return read_open(*object);

@@ -53,6 +53,11 @@ asio::awaitable<void> HubClient::run() {
       co_await turn_.wait_until(*at);
       continue;
     }
+    // Each connection brings events of its own, and nobody takes any.
+    if (session_.is_full()) {
+      co_await turn_.wait_until(TimePoint::max());
+      continue;
+    }
     auto attempt = co_await connector_(session_.session_token().empty() ? Visit::first : Visit::resume);
     if (!attempt.made) {
       std::optional<Duration> wish;
@@ -115,6 +120,8 @@ void HubClient::on_message(MessageKind /*kind*/, ByteView message) {
   session_.heard(std::move(*said), size_of(message), Clock::now());
   flush();
   news_.notify();
+  if (session_.violation())
+    return connection_.socket->close({.code = kNonsense, .text = session_.violation()->message});
   if (session_.can_publish()) room_.notify();
   if (session_.is_full() && !std::exchange(paused_, true)) connection_.socket->pause_reading();
   if (session_.is_over()) turn_.notify();
@@ -123,6 +130,7 @@ void HubClient::on_message(MessageKind /*kind*/, ByteView message) {
 void HubClient::on_writable() {
   blocked_ = false;
   write();
+  flush();
 }
 
 void HubClient::on_closed(const Error& reason) {
@@ -131,7 +139,7 @@ void HubClient::on_closed(const Error& reason) {
 }
 
 void HubClient::flush() {
-  if (connection_.socket == nullptr || ended_) return;
+  if (connection_.socket == nullptr || ended_ || blocked_) return;
   const MessageKind kind = encoding_ == Encoding::json ? MessageKind::text : MessageKind::binary;
   for (const wire::hub::FromClient& message : session_.take_outgoing()) {
     scratch_.clear();
@@ -154,9 +162,11 @@ void HubClient::write() {
 // --- the owner
 
 std::optional<Event> HubClient::poll() {
+  const bool was_full = session_.is_full();
   session_.processed(Clock::now());
   auto event = session_.take_event();
   flush();
+  if (was_full && !session_.is_full()) turn_.notify();
   if (paused_ && !session_.is_full() && connection_.socket != nullptr) {
     paused_ = false;
     connection_.socket->resume_reading();

@@ -165,8 +165,8 @@ struct Fixture {
     shard.poll();
   }
   template <typename Done>
-  bool run_until(Done done) {
-    const TimePoint limit = Clock::now() + 20s;
+  bool run_until(Done done, Duration patience = 20s) {
+    const TimePoint limit = Clock::now() + patience;
     while (!done() && Clock::now() < limit) {
       shard.restart();
       shard.run_one_for(10ms);
@@ -277,6 +277,63 @@ TEST(HubClient, ReadsNothingMoreWhileItsOwnerTakesNothing) {
   while (fixture.event<Message>()) ++taken;
   EXPECT_EQ(taken, offset);
   EXPECT_TRUE(fixture.hub.wire().reading);
+}
+
+TEST(HubClient, HoldsABoundedNumberOfBytesForAnOwnerThatTakesNothing) {
+  Fixture fixture;
+  fixture.start();
+  fixture.hub.welcome();
+  constexpr Bytes kEach = 500_KiB;
+  std::uint64_t offset = 0;
+  while (fixture.hub.wire().reading && offset < 1'000)
+    fixture.hub.say(delivery(++offset, std::string(kEach.count(), 'x')));
+  EXPECT_LE(kEach.count() * (offset - 1), limits::kClientEventBytes.count());
+  std::uint64_t taken = 0;
+  while (fixture.event<Message>()) ++taken;
+  EXPECT_EQ(taken, offset);
+  EXPECT_TRUE(fixture.hub.wire().reading);
+}
+
+TEST(HubClient, OpensNoConnectionForAnOwnerThatTakesNothing) {
+  Fixture fixture;
+  fixture.start();
+  fixture.hub.welcome();
+  std::uint64_t offset = 0;
+  while (fixture.hub.wire().reading) fixture.hub.say(delivery(++offset, std::string(100'000, 'x')));
+  fixture.hub.lose();
+  EXPECT_FALSE(fixture.run_until([&] { return fixture.hub.wires.size() > 1; }, 100ms));
+  while (fixture.event<Message>()) {
+  }
+  EXPECT_TRUE(fixture.run_until([&] { return fixture.hub.wires.size() == 2; }));
+}
+
+TEST(HubClient, PutsTogetherNoMoreThanOneAnswerForAHubThatReadsNone) {
+  Fixture fixture;
+  fixture.start();
+  fixture.hub.welcome();
+  Wire& wire = fixture.hub.wire();
+  wire.room = 0;
+  for (std::uint64_t nonce = 1; nonce <= 100'000; ++nonce) fixture.hub.say(Ping{.nonce = nonce});
+  wire.room = SIZE_MAX;
+  wire.listener->on_writable();
+  const auto pongs = wire.all<Pong>();
+  ASSERT_LE(pongs.size(), 2U);  // one was on its way
+  EXPECT_EQ(pongs.back().nonce, 100'000U);
+}
+
+TEST(HubClient, HangsUpOnAHubThatSendsFromConversationsWithoutEnd) {
+  Fixture fixture;
+  fixture.start();
+  fixture.hub.welcome();
+  Delivery one = delivery(1);
+  std::size_t sent = 0;
+  while (!fixture.hub.wire().closed && sent < 10 * limits::kClientConversations) {
+    one.to = {.kind = Conversation::Kind::group, .name = "g" + std::to_string(++sent)};
+    fixture.hub.say(one);
+    while (fixture.client.poll()) {
+    }
+  }
+  EXPECT_EQ(sent, limits::kClientConversations + 1);
 }
 
 TEST(HubClient, PublishesNoFasterThanItIsAnswered) {

@@ -72,6 +72,7 @@ void Session::opened(TimePoint now) {
   acknowledge_at_.reset();
   pinged_at_.reset();
   kick_.reset();
+  violation_.reset();
   outgoing_.clear();
   counted_in_queue_ = 0;
   for (Queued& queued : events_) queued.counted = false;
@@ -183,19 +184,46 @@ std::vector<wire::hub::FromClient> Session::take_outgoing() {
 }
 
 void Session::say(wire::hub::FromClient message) {
-  outgoing_.push_back(std::move(message));
+  // One that waits before it is superfluous: only the latest ping need be answered, and the later
+  // acknowledgement holds the earlier.
+  const bool replaces =
+      !outgoing_.empty() && outgoing_.back().index() == message.index() &&
+      (std::holds_alternative<wire::hub::Pong>(message) || std::holds_alternative<wire::hub::Ack>(message));
+  if (replaces) {
+    outgoing_.back() = std::move(message);
+  } else {
+    outgoing_.push_back(std::move(message));
+  }
+  if (outgoing_.size() > limits::kClientUnsent && !violation_) {
+    violation_ = Error{.code = Errc::limit_exceeded,
+                       .message = "The hub asks for more and more, and takes none of the answers."};
+  }
 }
 
 // --- events
 
 void Session::tell(Event event, std::optional<Place> before) {
-  events_.push_back({.event = std::move(event), .before = std::move(before)});
+  const Bytes size = hearing_ + limits::kClientEventCost;
+  events_bytes_ += size;
+  events_.push_back({.event = std::move(event), .size = size, .before = std::move(before)});
+}
+
+Progress* Session::progress_in(const Conversation& conversation) {
+  const auto known = progress_.find(conversation);
+  if (known != progress_.end()) return &known->second;
+  if (progress_.size() < limits::kClientConversations) return &progress_[conversation];
+  if (!violation_) {
+    violation_ = Error{.code = Errc::limit_exceeded,
+                       .message = "The hub sends from more conversations than a client can be in."};
+  }
+  return nullptr;
 }
 
 std::optional<Event> Session::take_event() {
   if (events_.empty()) return std::nullopt;
   Queued first = std::move(events_.front());
   events_.pop_front();
+  events_bytes_ -= first.size;
   if (first.counted) --counted_in_queue_;
   in_hand_ = true;
   return std::move(first.event);
@@ -285,7 +313,9 @@ void Session::leave(const std::string& group) {
 Status Session::pull(wire::hub::Pull pull) {
   if (state_ != State::open) return fail(Errc::link_lost, "There is no connection to pull over.");
   if (pulls_.size() >= limits::kClientHoles) return fail(Errc::busy, "Too much is being pulled.");
-  progress_[pull.conversation].want({.first = pull.first, .last = pull.last});
+  Progress* const progress = progress_in(pull.conversation);
+  if (progress == nullptr) return fail(Errc::limit_exceeded, "There are too many conversations.");
+  progress->want({.first = pull.first, .last = pull.last});
   pulls_.push_back({.pull = std::move(pull)});
   pull_next(TimePoint::min());
   return {};

@@ -11,6 +11,7 @@
 #include "client/messaging/event.hpp"
 #include "client/messaging/progress.hpp"
 #include "core/bytes.hpp"
+#include "core/client_limits.hpp"
 #include "core/error.hpp"
 #include "core/hub_limits.hpp"
 #include "core/time.hpp"
@@ -58,7 +59,8 @@ struct Draft {
 /// `connect_at`, tells what comes and how it ends, sends what `take_outgoing` gives after every call, calls
 /// `tick` at `next_tick`, and takes the events. Bounded: unanswered publishes by their number and
 /// `limits::kClientUnansweredBytes`; events by what the hub sends, which the caller stops reading while
-/// `is_full`.
+/// `is_full`, and then opens no connection either; what is to be sent by `limits::kClientUnsent` and
+/// conversations by `limits::kClientConversations`, which a hub that means well does not reach (`violation`).
 class Session {
  public:
   explicit Session(SessionOptions options);
@@ -80,7 +82,10 @@ class Session {
   [[nodiscard]] TimePoint next_tick() const;
   /// True: the hub has said nothing where it should have, and the connection is to be cut.
   [[nodiscard]] bool tick(TimePoint now);
-  /// To be sent, in this order, on the open connection.
+  /// What the hub has done on this connection that ends it.
+  [[nodiscard]] const std::optional<Error>& violation() const { return violation_; }
+  /// To be sent, in this order, on the open connection. While its socket takes nothing it is better left
+  /// here: answers and acknowledgements that have become superfluous are replaced.
   [[nodiscard]] std::vector<wire::hub::FromClient> take_outgoing();
 
   // --- what came of it
@@ -91,7 +96,9 @@ class Session {
   /// The same, and the hub is told at once: nothing more will be taken.
   void settle(TimePoint now);
   /// So much waits for its owner that no more should be read.
-  [[nodiscard]] bool is_full() const { return events_.size() >= limits::kClientEvents; }
+  [[nodiscard]] bool is_full() const {
+    return events_.size() >= limits::kClientEvents || events_bytes_ >= limits::kClientEventBytes;
+  }
 
   // --- what to do
 
@@ -149,6 +156,7 @@ class Session {
   };
   struct Queued {
     Event event;
+    Bytes size{};          ///< What is charged for it.
     bool counted = false;  ///< In the sequence of the present connection.
     /// Of a message or a gap: how far one had come before it, and in what.
     std::optional<Place> before{};
@@ -161,6 +169,9 @@ class Session {
   };
 
   void say(wire::hub::FromClient message);
+  /// The figure for a conversation, made when it is not there yet. Null: there are too many, which is the
+  /// hub's violation.
+  [[nodiscard]] Progress* progress_in(const wire::hub::Conversation& conversation);
   void tell(Event event, std::optional<Place> before = std::nullopt);
   [[nodiscard]] Place place_in(const wire::hub::Conversation& conversation) const;
   void send_publish(Unanswered& unanswered);
@@ -199,7 +210,11 @@ class Session {
   std::optional<wire::hub::Kick> kick_;
   std::vector<wire::hub::FromClient> outgoing_;
 
+  std::optional<Error> violation_;
+  Bytes hearing_{};  ///< The size of the envelope that is being heard.
+
   std::deque<Queued> events_;
+  Bytes events_bytes_{};
   bool in_hand_ = false;  ///< Something was taken and is not done with.
   std::size_t counted_in_queue_ = 0;
   std::uint64_t counted_ = 0;    ///< Deliveries and gaps of this connection.

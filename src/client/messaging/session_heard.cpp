@@ -16,7 +16,9 @@ void Session::heard(wire::hub::FromHub message, Bytes size, TimePoint now) {
                         std::holds_alternative<wire::hub::Kick>(message);
   if (state_ == State::waiting || state_ == State::over || !may_come) return;
   heard_since_ack_ += size;
+  hearing_ = size;
   std::visit([&](auto&& one) { on(std::forward<decltype(one)>(one), now); }, std::move(message));
+  hearing_ = {};
   note_processed(now);
 }
 
@@ -45,7 +47,9 @@ void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
   if (delivery.request.empty()) {
     before = place_in(delivery.to);
     const auto source = delivery.replayed ? Progress::Source::log : Progress::Source::live;
-    if (!progress_[delivery.to].take(delivery.position, source)) {
+    Progress* const progress = progress_in(delivery.to);
+    if (progress == nullptr) return;
+    if (!progress->take(delivery.position, source)) {
       ++repeated_;
       ++counted_;
       return;
@@ -56,19 +60,19 @@ void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
 }
 
 void Session::on(wire::hub::Gap&& gap, TimePoint now) {
-  const auto known = progress_.find(gap.conversation);
-  Progress& progress = known == progress_.end() ? progress_[gap.conversation] : known->second;
+  Progress* const progress = progress_in(gap.conversation);
+  if (progress == nullptr) return;
   const bool exact = gap.last >= gap.first && gap.count == gap.last - gap.first + 1;
   const bool worth =
       exact && !gap.gone && gap.reason != Reason::conflated && pulls_.size() < limits::kClientHoles;
   if (options_.gaps == SessionOptions::Gaps::tell || !worth) {
     Place before = place_in(gap.conversation);
-    progress.tell(gap);
+    progress->tell(gap);
     tell(std::move(gap), std::move(before));
     return count();
   }
   ++counted_;
-  progress.fill(gap);
+  progress->fill(gap);
   wire::hub::Pull pull{
       .conversation = gap.conversation, .epoch = gap.epoch, .first = gap.first, .last = gap.last};
   pulls_.push_back({.pull = std::move(pull), .gap = std::move(gap)});
@@ -107,9 +111,10 @@ void Session::on(wire::hub::Ack&& ack, TimePoint /*now*/) {
 void Session::on(wire::hub::Joined&& joined, TimePoint /*now*/) {
   const auto wanted = groups_.find(joined.group);
   if (wanted == groups_.end()) return;  // left again meanwhile
-  Progress& progress = progress_[{.kind = Conversation::Kind::group, .name = joined.group}];
+  Progress* const progress = progress_in({.kind = Conversation::Kind::group, .name = joined.group});
+  if (progress == nullptr) return;
   // With `from` the first message that comes is the first there is.
-  if (!wanted->second.from) progress.begin_at(joined.position);
+  if (!wanted->second.from) progress->begin_at(joined.position);
   tell(std::move(joined));
 }
 

@@ -4,10 +4,11 @@
 #include <utility>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "core/client_limits.hpp"
 #include "core/hub_limits.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::hub::auth {
 namespace {
@@ -44,11 +45,11 @@ std::size_t members_kept(const json::value& value) {
 }  // namespace
 
 std::optional<json::object> parse_object(std::string_view text) {
-  json::error_code error;
-  json::value value = json::parse({text.data(), text.size()}, error, {},
-                                  {.max_depth = static_cast<unsigned char>(limits::kMaxJsonDepth)});
-  if (error || !value.is_object() || members_written(text) != members_kept(value)) return std::nullopt;
-  return std::move(value.get_object());
+  auto value = wire::json::parse(
+      text,
+      {.text = limits::kMaxKeyFileText, .memory = limits::kMaxKeyFileMemory, .depth = limits::kMaxJsonDepth});
+  if (!value || !value->is_object() || members_written(text) != members_kept(*value)) return std::nullopt;
+  return std::move(value->get_object());
 }
 
 std::optional<std::string_view> text_of(const json::object& object, std::string_view member) {

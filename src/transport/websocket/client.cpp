@@ -1,18 +1,58 @@
 #include "transport/websocket/client.hpp"
 
+#include <chrono>
+#include <memory>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/field.hpp>
 
+#include "core/client_limits.hpp"
+#include "core/limits.hpp"
 #include "transport/websocket/dial.hpp"
 #include "transport/websocket/link.hpp"
+#include "transport/websocket/received_bytes.hpp"
 
 namespace sluice::websocket {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+/// Ends the connection once far more has come over it than an answer to an upgrade may be. Beast reads such
+/// an answer to its end, into buffers that grow with it, and offers no limit for them: so the socket is
+/// looked at instead.
+class FloodGuard {
+ public:
+  FloodGuard(asio::ip::tcp::socket& socket, bool& flooded)
+      : socket_(socket), flooded_(flooded), timer_(socket.get_executor()) {}
+
+  void watch() {
+    timer_.expires_after(kLook);
+    // A wait that has run out is no longer cancelled: its handler may come when this has gone.
+    timer_.async_wait([this, alive = std::weak_ptr{alive_}](const error_code& stopped) {
+      if (stopped || alive.expired()) return;
+      if (received_bytes(socket_.native_handle()) <= limits::kUnreadAnswer.count()) return watch();
+      flooded_ = true;
+      error_code ignored;
+      socket_.close(ignored);
+    });
+  }
+  void stop() {
+    alive_.reset();
+    timer_.cancel();
+  }
+
+ private:
+  /// What comes between two looks stays in bounds: the fastest loopback brings 5 MB.
+  static constexpr auto kLook = std::chrono::milliseconds{2};
+
+  asio::ip::tcp::socket& socket_;
+  bool& flooded_;
+  asio::steady_timer timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
 
 asio::awaitable<Result<std::unique_ptr<transport::Link>>> upgrade(ByteStream stream, Url url,
                                                                   ConnectOptions options) {
@@ -25,7 +65,14 @@ asio::awaitable<Result<std::unique_ptr<transport::Link>>> upgrade(ByteStream str
   const std::string host = authority(url);
   std::string target = url.path + options.path;
   if (target.empty()) target = "/";
+  bool flooded = false;
+  FloodGuard guard{socket.next_layer().tcp().socket(), flooded};
+  guard.watch();
   auto [failed] = co_await socket.async_handshake(response, host, target, kAwait);
+  guard.stop();
+  if (flooded)
+    co_return fail(Errc::limit_exceeded,
+                   authority(url) + " answers without end instead of opening a WebSocket.");
   if (failed == beast::websocket::error::upgrade_declined) {
     co_return fail(Errc::refused, authority(url) + " answered " + std::to_string(response.result_int()) +
                                       ' ' + std::string{response.reason()} +

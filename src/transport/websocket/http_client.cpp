@@ -10,6 +10,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "core/client_limits.hpp"
 #include "transport/websocket/dial.hpp"
 
 namespace sluice::websocket {
@@ -51,10 +52,14 @@ asio::awaitable<Result<HttpAnswer>> exchange(ByteStream stream, Request request,
   const auto [unsent, sent] = co_await http::async_write(stream, request, kAwait);
   if (unsent) co_return fail(Errc::link_lost, where + " took no request: " + unsent.message());
   http::response_parser<http::string_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits::kHttpHeader.count()));
   parser.body_limit(most.count());
-  beast::flat_buffer buffer;
+  // What belongs to neither, the extensions of a chunk above all (RFC 9112 §7.1.1), has to fit into the
+  // buffer.
+  beast::flat_buffer buffer{static_cast<std::size_t>(limits::kUnreadAnswer.count())};
   const auto [unread, read] = co_await http::async_read(stream, buffer, parser, kAwait);
-  if (unread == http::error::body_limit)
+  if (unread == http::error::body_limit || unread == http::error::header_limit ||
+      unread == http::error::buffer_overflow)
     co_return fail(Errc::limit_exceeded, "The answer of " + where + " is too long.");
   if (unread) co_return fail(Errc::protocol_violation, where + " gave no answer: " + unread.message());
   co_return HttpAnswer{.status = parser.get().result_int(), .body = std::move(parser.get().body())};

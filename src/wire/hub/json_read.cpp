@@ -8,18 +8,21 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/stubs/strutil.h>
 #include <limits>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
+#include <boost/json/parser.hpp>
 #include <fmt/format.h>
 
+#include "core/client_limits.hpp"
 #include "core/ensure.hpp"
 #include "core/hub_limits.hpp"
 #include "wire/hub/json.hpp"
+#include "wire/json/bounded.hpp"
 
 namespace sluice::wire::hub {
 namespace {
@@ -192,16 +195,26 @@ Status read_object(const json::value& value, Message& message) {
 }  // namespace
 
 Status read_json(ByteView text, Message& message) {
-  // What a message of a person's needs; a larger one goes on on the heap, at most a dozen times its size.
+  // What a message of a person's needs; a larger one goes on on the heap, up to a limit.
   std::array<unsigned char, 4096>
       first;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before read
-  json::monotonic_resource memory{first.data(), first.size()};
-  json::error_code error;
-  const std::string_view view = as_text(text);
-  const json::value value = json::parse({view.data(), view.size()}, error, &memory,
-                                        {.max_depth = static_cast<unsigned char>(limits::kMaxJsonDepth)});
-  if (error) return fail(Errc::malformed, fmt::format("It is no JSON: {}.", error.message()));
-  return read_object(value, message);
+  std::array<unsigned char, 4096>
+      stack;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before read
+  wire::json::CappedMemory capped{limits::kMaxJsonMemory};
+  json::monotonic_resource memory{first.data(), first.size(), &capped};
+  json::parse_options options;
+  options.max_depth = static_cast<unsigned char>(limits::kMaxJsonDepth);
+  try {
+    json::parser parser{&capped, options, stack.data(), stack.size()};
+    parser.reset(&memory);
+    json::error_code error;
+    const std::string_view view = as_text(text);
+    parser.write({view.data(), view.size()}, error);
+    if (error) return fail(Errc::malformed, fmt::format("It is no JSON: {}.", error.message()));
+    return read_object(parser.release(), message);
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::malformed, "It is JSON of too many values.");
+  }
 }
 
 }  // namespace sluice::wire::hub
