@@ -21,16 +21,43 @@ std::optional<MailboxNumber> as_number(const std::string& text) {
   return number;
 }
 
+TryLimits burn_charges(const MailboxLimits& limits) {
+  return {.burst = 1, .interval = limits.burn_charge_pause, .max_tracked = limits.tries.max_tracked};
+}
+
+transport::FairSlots::Id slot_of(ConnectionId id) {
+  return static_cast<transport::FairSlots::Id>(id);
+}
+
 }  // namespace
 
 Mailboxes::Mailboxes(MailboxLimits limits, Random random)
-    : limits_(limits), numbers_(limits.numbers, std::move(random)), tries_(limits.tries) {}
+    : limits_(limits),
+      numbers_(limits.numbers, std::move(random)),
+      tries_(limits.tries),
+      burns_(burn_charges(limits)),
+      waiters_(limits.waiters),
+      hosts_(limits.mailboxes) {}
 
-void Mailboxes::connected(ConnectionId id, std::string block, TimePoint now) {
+MailboxActions Mailboxes::connected(ConnectionId id, const std::string& address, TimePoint now) {
   const auto [place, fresh] = connections_.emplace(
-      id, Connection{.block = std::move(block), .mailbox = {}, .rate = now, .deadline = {}});
+      id, Connection{.from = transport::address_blocks(address), .mailbox = {}, .rate = now, .deadline = {}});
   ENSURE(fresh);
   take_place(id, now);
+  return done(now);
+}
+
+void Mailboxes::set_limits(const MailboxLimits& limits) {
+  limits_ = limits;
+  tries_.set_limits(limits.tries);
+  burns_.set_limits(burn_charges(limits));
+  waiters_.set_slots(limits.waiters);
+  hosts_.set_slots(limits.mailboxes);
+}
+
+MailboxActions Mailboxes::done(TimePoint now) {
+  while (waiters_.is_over()) give_way(ConnectionId{*waiters_.evict()}, now);
+  return std::exchange(actions_, {});
 }
 
 MailboxActions Mailboxes::handle(ConnectionId id, Request request, TimePoint now) {
@@ -40,7 +67,7 @@ MailboxActions Mailboxes::handle(ConnectionId id, Request request, TimePoint now
     if (found->second.mailbox.empty()) take_place(id, now);  // it has spoken: its silence begins anew
     std::visit([&](auto& asked) { on(id, found->second, asked, now); }, request);
   }
-  return done();
+  return done(now);
 }
 
 MailboxActions Mailboxes::malformed(ConnectionId id, std::string why, TimePoint now) {
@@ -48,21 +75,21 @@ MailboxActions Mailboxes::malformed(ConnectionId id, std::string why, TimePoint 
     refuse_and_close(id, Denial::malformed,
                      {.code = RefusalCode::malformed, .message = std::move(why), .retry_after = {}}, now);
   }
-  return done();
+  return done(now);
 }
 
 MailboxActions Mailboxes::disconnected(ConnectionId id, LeaveReason reason, TimePoint now) {
-  if (!connections_.contains(id)) return done();
+  if (!connections_.contains(id)) return done(now);
   if (reason == LeaveReason::too_slow) count(Denial::too_slow);
   leave(id, reason, now);
   close(id);
   actions_.pop_back();  // it is closed already
-  return done();
+  return done(now);
 }
 
 MailboxActions Mailboxes::expire(TimePoint now) {
   expire_due(now);
-  return done();
+  return done(now);
 }
 
 std::optional<TimePoint> Mailboxes::next_deadline() const {
@@ -77,13 +104,13 @@ std::optional<TimePoint> Mailboxes::next_deadline() const {
 
 void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint now) {
   if (!has_no_place(id, from, now)) return;
-  if (mailboxes_.size() >= limits_.mailboxes) {
+  if (mailboxes_.size() >= limits_.mailboxes && !has_room_for_another(from, now)) {
     return refuse(id, Denial::hub_full,
                   {.code = RefusalCode::limit_exceeded,
                    .message = "This hub has no mailbox left.",
                    .retry_after = limits_.retry_later});
   }
-  if (const auto held = per_block_.find(from.block);
+  if (const auto held = per_block_.find(from.from.narrow);
       held != per_block_.end() && held->second >= limits_.mailboxes_per_address) {
     return refuse(id, Denial::address_full,
                   {.code = RefusalCode::limit_exceeded,
@@ -101,7 +128,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
   const std::string name = number ? std::to_string(*number) : *request.name;
   const auto [place, fresh] =
       mailboxes_.emplace(name, Mailbox{.host = id,
-                                       .block = from.block,
+                                       .block = from.from.narrow,
                                        .number = number,
                                        .expires = number ? now + limits_.life : TimePoint::max(),
                                        .visitor = {},
@@ -109,8 +136,10 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
                                        .deadline = TimePoint::max()});
   ENSURE(fresh);
   schedule(place);
-  ++per_block_[from.block];
+  ++per_block_[from.from.narrow];
   give_place(id, from, name);
+  waiters_.give_back(slot_of(id));
+  hosts_.add(slot_of(id), from.from, now);
   std::optional<std::chrono::seconds> expires_in;
   if (number) expires_in = std::chrono::floor<std::chrono::seconds>(limits_.life);
   send(id, Opened{.mailbox = name, .expires_in = expires_in});
@@ -118,7 +147,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
 
 void Mailboxes::on(ConnectionId id, Connection& from, Join& request, TimePoint now) {
   if (!has_no_place(id, from, now)) return;
-  if (const Duration wait = tries_.wait(from.block, now); wait > Duration::zero()) {
+  if (const Duration wait = tries_.wait(from.from.narrow, now); wait > Duration::zero()) {
     return refuse(id, Denial::too_many_tries,
                   {.code = RefusalCode::too_many_tries,
                    .message = "Too many failed tries from your address.",
@@ -127,14 +156,17 @@ void Mailboxes::on(ConnectionId id, Connection& from, Join& request, TimePoint n
   const auto place = mailboxes_.find(request.mailbox);
   if (place == mailboxes_.end()) return refuse_join(id, from, request.mailbox, now);
   Mailbox& mailbox = place->second;
-  if (mailbox.visitor) {
+  if (!has_second_place(place, now)) {
     return refuse(id, Denial::place_taken,
                   {.code = RefusalCode::busy,
                    .message = "Somebody else is being introduced there.",
                    .retry_after = limits_.retry_soon});
   }
-  mailbox.visitor = Visitor{.id = id, .introduction = ++introductions_, .until = now + limits_.introduction};
-  mailbox.last_visitor_block = from.block;
+  mailbox.visitor = Visitor{.id = id,
+                            .introduction = ++introductions_,
+                            .since = now,
+                            .until = now + std::min(limits_.introduction, limits_.first_message)};
+  mailbox.last_visitor_block = from.from.narrow;
   schedule(place);
   give_place(id, from, place->first);
   send(id, Joined{});
@@ -147,6 +179,10 @@ void Mailboxes::on(ConnectionId id, Connection& from, Relay& request, TimePoint 
   Visitor& visitor = *place->second.visitor;
   if (request.introduction.value_or(visitor.introduction) != visitor.introduction)
     return count(Denial::stale);
+  if (visitor.id == id && !visitor.has_spoken) {
+    begin_introduction(place->second, visitor);
+    schedule(place);
+  }
   visitor.messages += 1;
   visitor.bytes += Bytes{request.body.size()};
   if (visitor.messages > limits_.introduction_messages || visitor.bytes > limits_.introduction_bytes) {
@@ -187,8 +223,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Burn&, TimePoint now) {
         id, Denial::out_of_turn,
         {.code = RefusalCode::malformed, .message = "Only the host may burn.", .retry_after = {}}, now);
   }
-  // A burnt code is a guess that failed: whoever made it has one try less, present or gone.
-  if (!mailbox.last_visitor_block.empty()) tries_.charge(mailbox.last_visitor_block, now);
+  charge_burn(mailbox, now);
   if (mailbox.visitor) {
     const ConnectionId visitor = mailbox.visitor->id;
     send(visitor,
@@ -204,6 +239,58 @@ void Mailboxes::on(ConnectionId id, Connection&, Ping&, TimePoint) {
   send(id, Pong{});
 }
 
+/// All mailboxes are taken: a block that has more than the newcomer's will have gives one up, whose host has
+/// waited longest. Where all have as many it stays as it is: a host that waits is as good as one that comes.
+bool Mailboxes::has_room_for_another(const Connection& of, TimePoint now) {
+  if (hosts_.largest_share() <= hosts_.held_by(of.from) + 1) return false;
+  const auto host = hosts_.evict();
+  if (host) give_way(ConnectionId{*host}, now);
+  return host.has_value();
+}
+
+/// A visitor that has not said anything yet yields to the next one after a while.
+bool Mailboxes::has_second_place(Places::iterator place, TimePoint now) {
+  const auto& visitor = place->second.visitor;
+  if (!visitor) return true;
+  if (visitor->has_spoken || now - visitor->since < limits_.visitor_yields) return false;
+  if (place->second.expires <= now) return false;  // it is open for this visitor only
+  const ConnectionId mute = visitor->id;
+  refuse(mute, Denial::mute_visitor,
+         {.code = RefusalCode::limit_exceeded,
+          .message = "Nothing was said, and somebody else wants the place.",
+          .retry_after = limits_.retry_later});
+  send(place->second.host, PeerLeft{.reason = LeaveReason::timed_out});
+  place->second.visitor.reset();
+  close(mute);
+  return true;
+}
+
+/// From now on neither waits for somebody.
+void Mailboxes::begin_introduction(Mailbox& mailbox, Visitor& visitor) {
+  visitor.has_spoken = true;
+  visitor.until = visitor.since + limits_.introduction;
+  waiters_.give_back(slot_of(visitor.id));
+  hosts_.give_back(slot_of(mailbox.host));
+}
+
+/// A burnt code is a guess that failed: whoever made it has one try less, present or gone. A host that burns
+/// whatever comes must not use up its visitors' tries, so that its burns count once in a while only.
+void Mailboxes::charge_burn(const Mailbox& mailbox, TimePoint now) {
+  if (mailbox.last_visitor_block.empty()) return;
+  const std::string pair = mailbox.block + ' ' + mailbox.last_visitor_block;
+  if (burns_.wait(pair, now) > Duration::zero()) return;
+  burns_.charge(pair, now);
+  tries_.charge(mailbox.last_visitor_block, now);
+}
+
+void Mailboxes::give_way(ConnectionId id, TimePoint now) {
+  refuse_and_close(id, Denial::gave_way,
+                   {.code = RefusalCode::limit_exceeded,
+                    .message = "Too many wait at this hub; a newcomer has this place now.",
+                    .retry_after = limits_.retry_later},
+                   now);
+}
+
 // --- saying no
 // ------------------------------------------------------------------------------------------------------
 
@@ -213,7 +300,7 @@ void Mailboxes::refuse(ConnectionId id, Denial why, Refusal refusal) {
 }
 
 void Mailboxes::refuse_join(ConnectionId id, Connection& from, const std::string& mailbox, TimePoint now) {
-  tries_.charge(from.block, now);
+  tries_.charge(from.from.narrow, now);
   std::optional<NumberEnd> ended;
   if (const auto number = as_number(mailbox)) ended = numbers_.ended(*number);
   if (ended == NumberEnd::burnt) {
@@ -277,12 +364,15 @@ void Mailboxes::leave(ConnectionId id, LeaveReason reason, TimePoint now) {
 void Mailboxes::end_visit(Places::iterator place, TimePoint now) {
   place->second.visitor.reset();
   schedule(place);
+  const ConnectionId host = place->second.host;
+  if (!hosts_.holds(slot_of(host))) hosts_.add(slot_of(host), connections_.at(host).from, now);
   if (place->second.expires <= now) expire_mailbox(place, now);  // it was kept open for this visitor only
 }
 
 void Mailboxes::remove(Places::iterator place, NumberEnd end, TimePoint now) {
   Mailbox& mailbox = place->second;
   deadlines_.erase({mailbox.deadline, place->first});
+  hosts_.give_back(slot_of(mailbox.host));
   const auto held = per_block_.find(mailbox.block);
   ENSURE(held != per_block_.end());
   if (--held->second == 0) per_block_.erase(held);
@@ -300,13 +390,16 @@ void Mailboxes::take_place(ConnectionId id, TimePoint now) {
   Connection& connection = connections_.at(id);
   silences_.erase({connection.deadline, id});
   connection.mailbox.clear();
-  connection.deadline = now + limits_.placeless;
+  if (!waiters_.holds(slot_of(id))) waiters_.add(slot_of(id), connection.from, now);
+  connection.deadline = now + waiters_.allowed(limits_.placeless);
   silences_.emplace(connection.deadline, id);
 }
 
 void Mailboxes::close(ConnectionId id) {
   const auto found = connections_.find(id);
   silences_.erase({found->second.deadline, id});
+  waiters_.give_back(slot_of(id));
+  hosts_.give_back(slot_of(id));
   connections_.erase(found);
   actions_.emplace_back(Close{.who = id});
 }

@@ -12,12 +12,14 @@
 #include <variant>
 #include <vector>
 
+#include "core/admission_limits.hpp"
 #include "core/bytes.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
 #include "hub/mailbox_message.hpp"
 #include "hub/mailbox_numbers.hpp"
 #include "hub/tries.hpp"
+#include "transport/fair_slots.hpp"
 
 namespace sluice::hub {
 
@@ -43,8 +45,10 @@ enum class Denial : std::uint8_t {
   stale,              ///< A host's word about a visitor before the present one.
   too_slow,           ///< A place that did not read.
   silent,             ///< A connection without a place that said nothing.
+  mute_visitor,       ///< A visitor that had the place and said nothing while somebody else wanted it.
+  gave_way,           ///< A connection that waited for a partner while a newcomer needed its slot.
 };
-inline constexpr std::size_t kDenials = static_cast<std::size_t>(Denial::silent) + 1;
+inline constexpr std::size_t kDenials = static_cast<std::size_t>(Denial::gave_way) + 1;
 [[nodiscard]] std::string_view name_of(Denial denial);
 
 struct MailboxLimits {
@@ -54,7 +58,11 @@ struct MailboxLimits {
   Duration introduction = limits::kMailboxVisit;
   std::size_t introduction_messages = limits::kIntroductionMessages;
   Bytes introduction_bytes = limits::kIntroductionBytes;  ///< Of bodies.
-  Duration placeless = limits::kPlaceless;
+  /// How long a connection without a place may say nothing; at full load of `waiters` the shorter time.
+  transport::Patience placeless{.longest = limits::kPlaceless, .shortest = limits::kShortestPatience};
+  std::size_t waiters = limits::kMaxMailboxWaiters;       ///< Connections without a place, and mute visitors.
+  Duration first_message = limits::kVisitorFirstMessage;  ///< Of a visitor.
+  Duration visitor_yields = limits::kVisitorYields;       ///< The same, when another asks for the place.
   /// When to come again: to a place that a visitor has, and to what is full.
   std::chrono::milliseconds retry_soon = limits::kRetrySoon;
   std::chrono::milliseconds retry_later = limits::kRetryLater;
@@ -63,6 +71,7 @@ struct MailboxLimits {
   TryLimits tries = {.burst = limits::kTryBurst,
                      .interval = limits::kTryInterval,
                      .max_tracked = limits::kMaxTriedAddresses};
+  Duration burn_charge_pause = limits::kBurnChargePause;  ///< Between charges of one visitor for one's burns.
   MailboxNumbers::Rest numbers = {.time = limits::kNumberRest, .max_resting = limits::kMaxRestingNumbers};
 };
 
@@ -84,14 +93,18 @@ using MailboxActions = std::vector<MailboxAction>;
 /// Sans-I/O, one shard. A mailbox has two places: its host's, as long as the host is connected, and one
 /// visitor's at a time. A connection has at most one place. Nothing is stored: a message goes to the other
 /// place or nowhere. A numbered mailbox runs out `life` after it was opened, later only for a visitor who is
-/// there at that time. Invariants: no message crosses between mailboxes; when every connection has left, no
-/// mailbox is left.
+/// there at that time. Connections that have no place yet, or have joined and said nothing, share a limited
+/// number of slots fairly by address (`FairSlots`), and so do mailboxes: when all are taken, the block that
+/// holds most gives one up.
+/// Invariants: no message crosses between mailboxes; when every connection has left, no mailbox is left.
 class Mailboxes {
  public:
   Mailboxes(MailboxLimits limits, Random random);
 
-  /// A new connection from an address, counted under `block` (transport/address_block.hpp).
-  void connected(ConnectionId id, std::string block, TimePoint now);
+  /// A new connection from an address. Another may have to give way for it.
+  [[nodiscard]] MailboxActions connected(ConnectionId id, const std::string& address, TimePoint now);
+  /// What is there already stays as it was.
+  void set_limits(const MailboxLimits& limits);
   [[nodiscard]] MailboxActions handle(ConnectionId id, Request request, TimePoint now);
   /// Something that is no request: the client is told, and its connection ended.
   [[nodiscard]] MailboxActions malformed(ConnectionId id, std::string why, TimePoint now);
@@ -112,7 +125,9 @@ class Mailboxes {
   struct Visitor {
     ConnectionId id;
     Introduction introduction;
+    TimePoint since;
     TimePoint until;
+    bool has_spoken = false;
     std::size_t messages = 0;
     Bytes bytes{};
   };
@@ -126,7 +141,7 @@ class Mailboxes {
     TimePoint deadline;  ///< As it stands in `deadlines_`.
   };
   struct Connection {
-    std::string block;
+    transport::AddressBlocks from;
     std::string mailbox;  ///< Its place's; empty without one.
     TimePoint rate;       ///< When its bucket of requests will have leaked empty.
     TimePoint deadline;   ///< While it has no place: as it stands in `silences_`.
@@ -140,6 +155,11 @@ class Mailboxes {
   void on(ConnectionId id, Connection& from, Burn& request, TimePoint now);
   void on(ConnectionId id, Connection& from, Ping& request, TimePoint now);
 
+  [[nodiscard]] bool has_room_for_another(const Connection& of, TimePoint now);
+  [[nodiscard]] bool has_second_place(Places::iterator place, TimePoint now);
+  void begin_introduction(Mailbox& mailbox, Visitor& visitor);
+  void charge_burn(const Mailbox& mailbox, TimePoint now);
+  void give_way(ConnectionId id, TimePoint now);
   void refuse(ConnectionId id, Denial why, Refusal refusal);
   void refuse_join(ConnectionId id, Connection& from, const std::string& mailbox, TimePoint now);
   void refuse_and_close(ConnectionId id, Denial why, Refusal refusal, TimePoint now);
@@ -158,11 +178,14 @@ class Mailboxes {
   }
   void close(ConnectionId id);
   void count(Denial why) { ++denied_[static_cast<std::size_t>(why)]; }
-  MailboxActions done() { return std::exchange(actions_, {}); }
+  [[nodiscard]] MailboxActions done(TimePoint now);
 
   MailboxLimits limits_;
   MailboxNumbers numbers_;
   Tries tries_;
+  Tries burns_;                   ///< By host and visitor: those that have been charged lately.
+  transport::FairSlots waiters_;  ///< Connections without a place, and mute visitors.
+  transport::FairSlots hosts_;    ///< Hosts that are in no introduction.
   Places mailboxes_;
   std::unordered_map<ConnectionId, Connection> connections_;
   std::unordered_map<std::string, std::size_t> per_block_;

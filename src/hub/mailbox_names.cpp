@@ -76,6 +76,10 @@ std::string_view name_of(Denial denial) {
       return "too_slow";
     case Denial::silent:
       return "silent";
+    case Denial::mute_visitor:
+      return "mute_visitor";
+    case Denial::gave_way:
+      return "gave_way";
   }
   return "unknown";
 }

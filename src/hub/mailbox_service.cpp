@@ -10,7 +10,6 @@
 
 #include "hub/mailbox_codec.hpp"
 #include "observe/log.hpp"
-#include "transport/address_block.hpp"
 
 namespace sluice::hub {
 
@@ -55,9 +54,9 @@ void MailboxService::accept(transport::AcceptedLink accepted) {
   const ConnectionId id{++last_id_};
   const auto [place, fresh] =
       connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(accepted.link)));
-  mailboxes_.connected(id, transport::address_block(accepted.remote_address), Clock::now());
+  auto actions = mailboxes_.connected(id, accepted.remote_address, Clock::now());
   place->second->listen();
-  reschedule();
+  carry_out(std::move(actions));
 }
 
 void MailboxService::heard(ConnectionId id, ByteView message) {

@@ -33,6 +33,11 @@ class MailboxService {
   MailboxService& operator=(const MailboxService&) = delete;
   ~MailboxService();  ///< Cuts what is still connected. `run` must have ended.
 
+  void set_limits(const MailboxLimits& limits) {
+    options_.limits = limits;
+    mailboxes_.set_limits(limits);
+  }
+
   /// A new connection, of text messages.
   void accept(transport::AcceptedLink accepted);
 

@@ -18,7 +18,10 @@ constexpr MailboxLimits kLimits{.mailboxes = 6,
                                 .introduction = 15s,
                                 .introduction_messages = 8,
                                 .introduction_bytes = 200_B,
-                                .placeless = 30s,
+                                .placeless = {.longest = 30s, .shortest = 5s},
+                                .waiters = 15,
+                                .first_message = 10s,
+                                .visitor_yields = 500ms,
                                 .request_burst = 5,
                                 .request_interval = 500ms,
                                 .tries = {.burst = 3, .interval = 5s, .max_tracked = 4},
@@ -69,7 +72,7 @@ class Simulation {
     if (clients_.empty() || (dice < 12 && clients_.size() < 40)) {
       const ConnectionId id{++last_};
       clients_[id].block = std::to_string(roll(6));
-      mailboxes_.connected(id, clients_[id].block, now_);
+      obey(mailboxes_.connected(id, clients_[id].block, now_), std::nullopt);
     } else if (dice < 17) {
       leave(anyone());
     } else if (dice < 22) {

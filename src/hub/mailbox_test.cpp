@@ -48,7 +48,7 @@ class MailboxesTest : public testing::Test {
   void start(MailboxLimits with = {}) {
     mailboxes.emplace(with, [](std::uint32_t bound) { return 6 % bound; });  // the first number is 7
     for (const ConnectionId id : {kHost, kVisitor, kThird}) {
-      mailboxes->connected(id, "192.0.2." + std::to_string(static_cast<std::uint64_t>(id)), now);
+      (void)mailboxes->connected(id, "192.0.2." + std::to_string(static_cast<std::uint64_t>(id)), now);
     }
   }
   Lines ask(ConnectionId id, Request request) {
@@ -144,7 +144,7 @@ TEST_F(MailboxesTest, NumberedOnesRunOut) {
   start();
   ask(kHost, Open{});
   EXPECT_EQ(wait(599s), (Lines{"2: close", "3: close"}));  // two that never said anything
-  mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
   EXPECT_EQ(wait(1s), Lines{"1: expired"});
   EXPECT_EQ(ask(ConnectionId{4}, Join{.mailbox = "7"}), Lines{"4: error expired"});
   EXPECT_EQ(ask(kHost, Open{}), Lines{"1: opened 8"});
@@ -154,8 +154,9 @@ TEST_F(MailboxesTest, RunOutLaterForAVisitorWhoIsThere) {
   start();
   ask(kHost, Open{});
   wait(595s);
-  mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
   ask(ConnectionId{4}, Join{.mailbox = "7"});
+  ask(ConnectionId{4}, Relay{.body = "aaaa", .introduction = {}});
   EXPECT_EQ(wait(10s), Lines{});
   EXPECT_EQ(leave(ConnectionId{4}), (Lines{"1: peer_left left", "1: expired"}));
 }
@@ -165,7 +166,7 @@ TEST_F(MailboxesTest, NamedOnesStayWithTheirHost) {
   EXPECT_EQ(ask(kHost, Open{.name = kName}), Lines{"1: opened " + kName});
   EXPECT_EQ(ask(kThird, Open{.name = kName}), Lines{"3: error busy"});
   wait(24h);
-  mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.4", now);
   EXPECT_EQ(ask(ConnectionId{4}, Join{.mailbox = kName}), (Lines{"4: joined", "1: peer_joined 1"}));
   leave(kHost);
   EXPECT_EQ(ask(ConnectionId{4}, Open{.name = kName}), Lines{"4: opened " + kName});
@@ -174,6 +175,7 @@ TEST_F(MailboxesTest, NamedOnesStayWithTheirHost) {
 TEST_F(MailboxesTest, SendVisitorsOffWhoStayTooLong) {
   start();
   introduce();
+  ask(kVisitor, Relay{.body = "aaaa", .introduction = {}});
   EXPECT_EQ(wait(60s), (Lines{"2: expired", "1: peer_left timed_out", "2: close", "3: close"}));
   EXPECT_EQ(mailboxes->denied(Denial::introduction_late), 1U);
   EXPECT_EQ(mailboxes->size(), 1U);
@@ -207,7 +209,7 @@ TEST_F(MailboxesTest, AreLimitedInNumber) {
 TEST_F(MailboxesTest, AreLimitedForEachAddress) {
   start({.mailboxes_per_address = 1});
   ask(kHost, Open{});
-  mailboxes->connected(ConnectionId{4}, "192.0.2.1", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.1", now);
   EXPECT_EQ(ask(ConnectionId{4}, Open{}), Lines{"4: error limit_exceeded"});
   EXPECT_EQ(ask(kThird, Open{}), Lines{"3: opened 8"});
   leave(kHost);
@@ -234,8 +236,86 @@ TEST_F(MailboxesTest, CountABurntCodeAsItsVisitorsFailedTry) {
   introduce();
   leave(kVisitor);  // gone before the host says so
   ask(kHost, Burn{});
-  mailboxes->connected(ConnectionId{4}, "192.0.2.2", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.2", now);
   EXPECT_EQ(ask(ConnectionId{4}, Join{.mailbox = "5"}), Lines{"4: error too_many_tries"});
+}
+
+TEST_F(MailboxesTest, ChargeNobodyForAHostThatBurnsWhateverComes) {
+  start({.tries = {.burst = 2, .interval = 6s, .max_tracked = 10}});
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ask(kHost, Open{.name = kName});
+    const ConnectionId visitor{10 + i};
+    (void)mailboxes->connected(visitor, "192.0.2.2", now);
+    EXPECT_EQ(ask(visitor, Join{.mailbox = kName}).front(), std::to_string(10 + i) + ": joined");
+    ask(kHost, Burn{});
+  }
+  EXPECT_EQ(mailboxes->denied(Denial::too_many_tries), 0U);
+}
+
+TEST_F(MailboxesTest, LetAMuteVisitorYieldToTheNextOne) {
+  start();
+  introduce();
+  wait(1s);
+  EXPECT_EQ(ask(kThird, Join{.mailbox = "7"}), Lines{"3: error busy"});
+  wait(1s);
+  EXPECT_EQ(ask(kThird, Join{.mailbox = "7"}), (Lines{"2: error limit_exceeded", "1: peer_left timed_out",
+                                                      "2: close", "3: joined", "1: peer_joined 2"}));
+  EXPECT_EQ(mailboxes->denied(Denial::mute_visitor), 1U);
+}
+
+TEST_F(MailboxesTest, KeepAVisitorThatHasSpoken) {
+  start();
+  introduce();
+  ask(kVisitor, Relay{.body = "aaaa", .introduction = {}});
+  wait(20s);
+  EXPECT_EQ(ask(kThird, Join{.mailbox = "7"}), Lines{"3: error busy"});
+}
+
+TEST_F(MailboxesTest, EndAVisitThatBeginsWithSilence) {
+  start();
+  introduce();
+  ask(kHost, Relay{.body = "aaaa", .introduction = {}});
+  EXPECT_EQ(wait(10s), (Lines{"2: expired", "1: peer_left timed_out", "2: close"}));
+}
+
+TEST_F(MailboxesTest, LetTheOldestOfTheBusiestAddressGiveWayToANewcomer) {
+  mailboxes.emplace(MailboxLimits{.waiters = 4}, [](std::uint32_t bound) { return 6 % bound; });
+  for (std::uint64_t id = 1; id <= 3; ++id)
+    EXPECT_EQ(lines(mailboxes->connected(ConnectionId{id}, "198.51.100.1", now)), Lines{});
+  EXPECT_EQ(lines(mailboxes->connected(ConnectionId{4}, "192.0.2.1", now)), Lines{});
+  EXPECT_EQ(ask(ConnectionId{1}, Open{}), Lines{"1: opened 7"});
+  EXPECT_EQ(lines(mailboxes->connected(ConnectionId{5}, "192.0.2.2", now)), Lines{});
+  EXPECT_EQ(lines(mailboxes->connected(ConnectionId{6}, "192.0.2.3", now)),
+            (Lines{"2: error limit_exceeded", "2: close"}));
+  EXPECT_EQ(mailboxes->size(), 1U) << "a host has what it came for";
+  EXPECT_EQ(mailboxes->connections(), 5U);
+}
+
+TEST_F(MailboxesTest, CountNobodyAsWaitingWhoIsBeingIntroduced) {
+  mailboxes.emplace(MailboxLimits{.waiters = 2}, [](std::uint32_t bound) { return 6 % bound; });
+  (void)mailboxes->connected(kHost, "198.51.100.1", now);
+  (void)mailboxes->connected(kVisitor, "198.51.100.1", now);
+  introduce();
+  ask(kVisitor, Relay{.body = "aaaa", .introduction = {}});
+  for (std::uint64_t id = 3; id <= 4; ++id)
+    EXPECT_EQ(lines(mailboxes->connected(ConnectionId{id}, "192.0.2.1", now)), Lines{});
+  EXPECT_EQ(lines(mailboxes->connected(ConnectionId{5}, "192.0.2.1", now)),
+            (Lines{"3: error limit_exceeded", "3: close"}));
+  EXPECT_EQ(ask(kHost, Release{}), (Lines{"2: peer_left released", "4: error limit_exceeded", "4: close"}))
+      << "it waits again";
+}
+
+TEST_F(MailboxesTest, GiveANewcomerAMailboxOfTheAddressThatHasMost) {
+  mailboxes.emplace(MailboxLimits{.mailboxes = 2}, [](std::uint32_t bound) { return 6 % bound; });
+  (void)mailboxes->connected(ConnectionId{1}, "198.51.100.1", now);
+  (void)mailboxes->connected(ConnectionId{2}, "198.51.100.1", now);
+  (void)mailboxes->connected(ConnectionId{3}, "198.51.100.1", now);
+  (void)mailboxes->connected(ConnectionId{4}, "192.0.2.1", now);
+  ask(ConnectionId{1}, Open{});
+  ask(ConnectionId{2}, Open{});
+  EXPECT_EQ(ask(ConnectionId{3}, Open{}), Lines{"3: error limit_exceeded"}) << "it has most itself";
+  EXPECT_EQ(ask(ConnectionId{4}, Open{.name = kName}),
+            (Lines{"1: error limit_exceeded", "1: close", "4: opened " + kName}));
 }
 
 TEST_F(MailboxesTest, CloseWhoAsksTooFast) {

@@ -29,6 +29,8 @@ class Tries {
   /// One failed try.
   void charge(const std::string& address, TimePoint now);
 
+  void set_limits(TryLimits limits) { limits_ = limits; }
+
   [[nodiscard]] std::size_t tracked() const { return empty_at_.size(); }
 
  private:
