@@ -80,6 +80,9 @@ inline constexpr auto kResumeWindow = 10min;
 inline constexpr std::size_t kEndedSessions = 20'000;
 inline constexpr std::size_t kConnectionsPerUser = 16;
 inline constexpr std::size_t kGroupsPerConnection = 256;
+/// Requests about groups whose answer is missing, and answers that wait behind one, before nothing more is
+/// read from the client: four times what a `resume` with all its groups asks for.
+inline constexpr std::size_t kGroupAnswers = 4 * kGroupsPerConnection;
 /// Requests that one client has asked and that wait for their reply; how long one may wait.
 inline constexpr std::size_t kRequestsPerConnection = 256;
 inline constexpr auto kRequestTimeout = 30s;

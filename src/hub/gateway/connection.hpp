@@ -12,6 +12,7 @@
 #include "core/time.hpp"
 #include "flow/token_bucket.hpp"
 #include "hub/auth/identity.hpp"
+#include "hub/gateway/group_answers.hpp"
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/ledger.hpp"
 #include "hub/gateway/mail.hpp"
@@ -98,6 +99,7 @@ struct Connection {
   std::optional<flow::TokenBucket> messages{};
   std::optional<flow::TokenBucket> bytes{};
   Answered answered{};
+  GroupAnswers group_answers{};
   std::map<std::uint64_t, wire::hub::Conversation> awaited{};  ///< Publishes that wait for their delivery.
   std::map<wire::hub::Conversation, std::unique_ptr<Interest>> interests{};
   std::map<std::uint64_t, Promise> promises{};

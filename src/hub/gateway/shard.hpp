@@ -158,7 +158,12 @@ class Shard {
   void identify_as(Connection& connection, auth::Identity identity);
   void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);
   void say(Connection& connection, wire::hub::FromHub message, Moment now);
+  void note_refused(const Connection& connection, wire::hub::Reason reason);
   void refuse(Connection& connection, wire::hub::Refusal refusal, Moment now);
+  /// An answer about a group: behind the answers to what the client asked about it before.
+  void answer_in_turn(Connection& connection, const std::string& group, wire::hub::FromHub answer,
+                      Moment now);
+  void home_answered(Connection& connection, const std::string& group, wire::hub::FromHub answer, Moment now);
   void settle(Connection& connection, Moment now);
 
   // messages: shard_messages.cpp

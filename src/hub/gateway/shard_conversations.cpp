@@ -46,6 +46,7 @@ void Shard::join(Connection& connection, const wire::hub::Join& join, Moment now
   if (connection.interests.size() >= settings_.groups_per_connection + 2) {
     return no(Reason::too_many_groups, "You are in as many groups as you may be in.");
   }
+  connection.group_answers.expect(join.group);
   subscribe(connection, group(join.group), join.from, join.presence);
 }
 
@@ -56,7 +57,19 @@ void Shard::leave(Connection& connection, const wire::hub::Leave& leave, Moment 
         {.reason = Reason::not_member, .message = "You are not in this group.", .group = leave.group}, now);
   }
   unsubscribe(connection, group(leave.group), now);
-  say(connection, wire::hub::Left{.group = leave.group}, now);
+  answer_in_turn(connection, leave.group, wire::hub::Left{.group = leave.group}, now);
+}
+
+void Shard::answer_in_turn(Connection& connection, const std::string& group, wire::hub::FromHub answer,
+                           Moment now) {
+  for (wire::hub::FromHub& next : connection.group_answers.in_turn(group, std::move(answer)))
+    say(connection, std::move(next), now);
+}
+
+void Shard::home_answered(Connection& connection, const std::string& group, wire::hub::FromHub answer,
+                          Moment now) {
+  for (wire::hub::FromHub& next : connection.group_answers.arrived(group, std::move(answer)))
+    say(connection, std::move(next), now);
 }
 
 void Shard::subscribe(Connection& connection, const Conversation& to, std::optional<Position> after,
@@ -100,17 +113,26 @@ Interest* Shard::interest_of(Connection& connection, const Conversation& convers
 void Shard::subscribed(mail::Subscribed mail, Moment now) {
   Connection* const connection = live(mail.to);
   if (connection == nullptr) return;
+  unsettled_.insert(connection->ref.id);
   Interest* const interest = interest_of(*connection, mail.conversation, mail.interest);
-  if (interest == nullptr) return;
   const bool is_group = mail.conversation.kind == Conversation::Kind::group;
+  const auto answer = [&](wire::hub::FromHub what) {
+    home_answered(*connection, mail.conversation.name, std::move(what), now);
+  };
   if (mail.refused) {
-    // Who cannot have what everybody listens to comes again later.
+    // A client that cannot have what everybody listens to comes again later.
     if (!is_group) return end(*connection, *mail.refused, How::told, "The hub cannot read its log.", now);
-    unsubscribe(*connection, mail.conversation, now);
-    return refuse(
-        *connection,
-        {.reason = *mail.refused, .message = "The hub cannot read its log.", .group = mail.conversation.name},
-        now);
+    if (interest != nullptr) unsubscribe(*connection, mail.conversation, now);
+    note_refused(*connection, *mail.refused);
+    return answer(wire::hub::Refusal{
+        .reason = *mail.refused, .message = "The hub cannot read its log.", .group = mail.conversation.name});
+  }
+  const wire::hub::Joined joined{
+      .group = mail.conversation.name, .position = mail.head, .members = mail.members};
+  if (interest == nullptr) {
+    // The client has left the group since. Its `join` is answered all the same, in front of the `left`.
+    if (is_group) answer(joined);
+    return;
   }
   interest->replied = true;
   if (mail.after) {
@@ -119,12 +141,7 @@ void Shard::subscribed(mail::Subscribed mail, Moment now) {
   } else {
     go_live(*interest, mail.head);
   }
-  if (is_group) {
-    say(*connection,
-        wire::hub::Joined{.group = mail.conversation.name, .position = mail.head, .members = mail.members},
-        now);
-  }
-  unsettled_.insert(connection->ref.id);
+  if (is_group) answer(joined);
   if (connection->state == Connection::State::attaching) welcome(*connection, now);
 }
 
@@ -278,6 +295,7 @@ void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {
                   now);
   }
   if (!may_ask(connection, 0, who.group, now)) return;
+  connection.group_answers.expect(who.group);
   post(group(who.group), mail::AskWho{.of = group(who.group), .from = connection.ref});
 }
 

@@ -157,6 +157,9 @@ void Shard::answer(mail::Answer mail, Moment now) {
       reply->request = connection->promises.extract(id->number).mapped().id;
       say(*connection, std::move(*reply), now);
     }
+  } else if (auto* const members = std::get_if<wire::hub::Members>(&mail.what)) {
+    const std::string group = members->group;
+    home_answered(*connection, group, std::move(*members), now);
   } else {
     say(*connection, std::move(mail.what), now);
   }

@@ -66,7 +66,7 @@ TEST_F(ShardReview, WhoLeavesAndComesAgainAtOnceIsNotTakenForWhoTheyWere) {
   deliver(2);  // the answer to her first Join, and the message
   (void)world.shard().work(world.now);
   settle(ann);
-  EXPECT_THAT(ann.all<wire::hub::Joined>(), SizeIs(1));
+  EXPECT_THAT(ann.all<wire::hub::Joined>(), SizeIs(2));
   EXPECT_THAT(ann.texts(), IsEmpty());
   world.publish(bob, group("g"), "now");
   settle(ann);

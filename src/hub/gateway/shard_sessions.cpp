@@ -143,7 +143,8 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   }
   for (const Conversation& conversation : lost) {
     unsubscribe(connection, conversation, now);
-    say(connection, wire::hub::Left{.group = conversation.name, .reason = Reason::forbidden}, now);
+    answer_in_turn(connection, conversation.name,
+                   wire::hub::Left{.group = conversation.name, .reason = Reason::forbidden}, now);
   }
 }
 
@@ -172,10 +173,15 @@ void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) 
   if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
 }
 
+void Shard::note_refused(const Connection& connection, Reason reason) {
+  ++counts_.refused[static_cast<std::size_t>(reason)];
+  around_.observer.on_refused(connection, reason);
+}
+
 void Shard::refuse(Connection& connection, wire::hub::Refusal refusal, Moment now) {
-  ++counts_.refused[static_cast<std::size_t>(refusal.reason)];
-  around_.observer.on_refused(connection, refusal.reason);
-  say(connection, std::move(refusal), now);
+  note_refused(connection, refusal.reason);
+  const std::string group = refusal.group;
+  answer_in_turn(connection, group, std::move(refusal), now);
 }
 
 /// After anything that may have given it something or made room.
@@ -190,7 +196,8 @@ void Shard::settle(Connection& connection, Moment now) {
   // Who does not take our answers is not asked what else there is, and who waits for many answers waits. But
   // who is only behind with acknowledgements is read: there they come.
   const bool stuck = connection.receiver->blocked() && !connection.receiver->writable();
-  const bool pause = stuck || connection.answered.open() >= limits::kUnanswered;
+  const bool pause = stuck || connection.answered.open() >= limits::kUnanswered ||
+                     connection.group_answers.waiting() >= limits::kGroupAnswers;
   if (pause == connection.reading_paused) return;
   connection.reading_paused = pause;
   pause ? connection.socket->pause_reading() : connection.socket->resume_reading();

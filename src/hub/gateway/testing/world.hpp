@@ -103,6 +103,7 @@ class MemoryLog final : public MessageLog {
   explicit MemoryLog(std::uint64_t epoch) : epoch_(epoch) {}
 
   Result<wire::hub::Position> head(const wire::hub::Conversation& of) override {
+    if (unreadable) return fail(Errc::io, "the disk is gone");
     const auto& stored = logs_[of];
     return stored.empty() ? wire::hub::Position{.epoch = epoch_} : stored.back().delivery.position;
   }
@@ -163,6 +164,7 @@ class MemoryLog final : public MessageLog {
   }
 
   bool broken = false;
+  bool unreadable = false;  ///< It does not even know where a conversation ends.
   bool on_disk = true;
   std::size_t most_waiting = 10'000;
 
