@@ -45,19 +45,33 @@ LineReader::LineReader(const asio::any_io_executor& executor, int descriptor, By
     : descriptor_(executor, duplicate(descriptor)), longest_(longest) {}
 
 asio::awaitable<Result<std::optional<std::string>>> LineReader::next() {
+  const auto too_long = [this] {
+    return fail(Errc::limit_exceeded, "the line is longer than " + std::to_string(longest_.count()) +
+                                          " bytes, the limit of a message");
+  };
   while (true) {
     const std::size_t end = unread_.find('\n', searched_);
+    if (skipping_) {
+      skipping_ = end == std::string::npos;
+      searched_ = taken_ = skipping_ ? unread_.size() : end + 1;
+      if (!skipping_) continue;
+    }
     if (end != std::string::npos || (ended_ && taken_ < unread_.size())) {
       std::string line = unread_.substr(taken_, end == std::string::npos ? end : end - taken_);
       searched_ = taken_ = end == std::string::npos ? unread_.size() : end + 1;
-      if (line.size() > longest_.count()) break;
+      if (line.size() > longest_.count()) co_return too_long();
       co_return std::optional{std::move(line)};
     }
     if (ended_) co_return std::optional<std::string>{};
     // Once for each piece that is read, not for each line: there may be thousands in one.
     unread_.erase(0, std::exchange(taken_, 0));
     searched_ = unread_.size();
-    if (searched_ > longest_.count()) break;
+    if (searched_ > longest_.count()) {
+      skipping_ = true;
+      unread_ = {};
+      searched_ = 0;
+      co_return too_long();
+    }
     co_await wait(descriptor_, stream_descriptor::wait_read);
     std::array<char, 16'384> piece;
     const ssize_t got = ::read(descriptor_.native_handle(), piece.data(), piece.size());
@@ -66,8 +80,6 @@ asio::awaitable<Result<std::optional<std::string>>> LineReader::next() {
     if (got < 0 && errno != EINTR && errno != EAGAIN)
       co_return fail(Errc::io, "cannot read standard input: " + std::generic_category().message(errno));
   }
-  co_return fail(Errc::limit_exceeded, "a line is longer than " + std::to_string(longest_.count()) +
-                                           " bytes, which no message may be");
 }
 
 PatientWriter::PatientWriter(const asio::any_io_executor& executor, int descriptor)

@@ -21,7 +21,8 @@ class LineReader {
  public:
   LineReader(const boost::asio::any_io_executor& executor, int descriptor, Bytes longest);
 
-  /// Nothing at the end. Errors: `limit_exceeded` (a line that is too long), `io`. Throws when cancelled.
+  /// Nothing at the end. Errors: `limit_exceeded` (a line that is too long; the next call goes on behind it),
+  /// `io`. Throws when cancelled.
   boost::asio::awaitable<Result<std::optional<std::string>>> next();
 
  private:
@@ -30,6 +31,7 @@ class LineReader {
   std::string unread_;
   std::size_t taken_ = 0;     ///< So much of it has been returned.
   std::size_t searched_ = 0;  ///< So far there is no end of a line.
+  bool skipping_ = false;     ///< The rest of a line that was too long is still to come.
   bool ended_ = false;
 };
 

@@ -99,6 +99,33 @@ TEST(LineReader, RefusesALineThatIsTooLong) {
   }
 }
 
+TEST(LineReader, GoesOnBehindALineThatIsTooLong) {
+  std::FILE* const file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  const std::string text = "a\n" + std::string(40'000, 'x') + "\nb\n" + std::string(30'000, 'y');
+  ASSERT_EQ(std::fwrite(text.data(), 1, text.size(), file), text.size());
+  std::rewind(file);
+  Shard shard;
+  LineReader reader{shard.context.get_executor(), ::fileno(file), 10_B};
+  std::vector<std::string> lines;
+  for (int call = 0; call < 5; ++call) {
+    Errc error{};
+    std::vector<std::string> one;
+    shard.start([](LineReader& from, std::vector<std::string>& to, Errc& why) -> asio::awaitable<void> {
+      auto line = co_await from.next();
+      if (!line) {
+        why = line.error().code;
+      } else {
+        to.push_back(*line ? **line : "<end>");
+      }
+    }(reader, one, error));
+    shard.settle();
+    lines.push_back(one.empty() ? std::string{name_of(error)} : one.front());
+  }
+  EXPECT_EQ(lines, (Lines{"a", "limit_exceeded", "b", "limit_exceeded", "<end>"}));
+  std::fclose(file);
+}
+
 asio::awaitable<void> write(PatientWriter& writer, std::string text, std::vector<bool>& written) {
   const bool done = co_await writer.write(std::move(text));
   written.push_back(done);

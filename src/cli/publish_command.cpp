@@ -87,6 +87,10 @@ class PublishJob final : public api::Job {
       LineReader lines{tasks_.executor(), STDIN_FILENO, limits::kMaxEnvelope};
       while (!failure_) {
         auto line = co_await lines.next();
+        if (!line && line.error().code == Errc::limit_exceeded) {
+          reject(Reason::too_large, line.error());
+          continue;
+        }
         if (!line) fail_with(Stage::start, line.error());
         if (!line || !*line) break;
         co_await publish(**line);
@@ -100,9 +104,21 @@ class PublishJob final : public api::Job {
     co_await keep_pace(text.size());
     messaging::Draft draft = options_.draft;
     draft.content = {.kind = wire::hub::Content::Kind::text, .bytes = std::move(text)};
-    ++messages_;
     auto number = co_await client_.publish(std::move(draft));
-    if (!number) fail_with(Stage::running, number.error());
+    if (number) {
+      numbers_.emplace(*number, ++messages_);
+    } else if (number.error().code == Errc::limit_exceeded) {
+      reject(Reason::too_large, number.error());
+    } else if (number.error().code == Errc::invalid_argument) {
+      reject(Reason::malformed, number.error());
+    } else {
+      fail_with(Stage::running, number.error());
+    }
+  }
+
+  /// A message that the hub would reject is not sent; those behind it are.
+  void reject(Reason reason, const Error& why) {
+    tell(++messages_, {.reason = reason, .message = describe(why)});
   }
 
   /// At the rate that the hub has announced nothing is refused for coming too fast, so all stays in order.
@@ -136,11 +152,12 @@ class PublishJob final : public api::Job {
       const api::Failure why = why_over(*over, limits_.has_value());
       fail_with(why.stage, why.error);
     } else if (const auto* answered = std::get_if<messaging::Answered>(&event)) {
-      look(answered->number, answered->receipt);
+      if (auto number = numbers_.extract(answered->number)) tell(number.mapped(), answered->receipt);
     }
   }
 
-  void look(std::uint64_t number, const wire::hub::Receipt& receipt) {
+  /// What became of the message of that number, counted as they were given.
+  void tell(std::uint64_t number, const wire::hub::Receipt& receipt) {
     boost::json::object fields{{"number", number}, {"id", receipt.id}};
     if (receipt.reason == Reason::none) {
       ++accepted_;
@@ -156,8 +173,8 @@ class PublishJob final : public api::Job {
     fields["message"] = receipt.message;
     if (receipt.retry_after_ms > 0) fields["retry_after_ms"] = receipt.retry_after_ms;
     reporter_.event("refused", std::move(fields),
-                    fmt::format("message {} was refused ({}): {}", number, wire::hub::name_of(receipt.reason),
-                                receipt.message));
+                    fmt::format("message {} was rejected ({}): {}", number,
+                                wire::hub::name_of(receipt.reason), receipt.message));
   }
 
   void fail_with(Stage stage, const Error& error) {
@@ -193,6 +210,7 @@ class PublishJob final : public api::Job {
   std::optional<api::Failure> failure_;
   bool all_published_ = false;
   bool stopped_ = false;
+  std::map<std::uint64_t, std::uint64_t> numbers_;  ///< Of messages without an answer: the session's, ours.
   std::uint64_t messages_ = 0;
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_ = 0;
@@ -208,6 +226,17 @@ Result<PublishOptions> publish_options(const PublishArguments& arguments) {
   if (!arguments.group.empty()) draft.to = {.kind = Conversation::Kind::group, .name = arguments.group};
   if (arguments.level == "stored") draft.level = wire::hub::Level::stored;
   if (arguments.level == "delivered") draft.level = wire::hub::Level::delivered;
+  if (draft.to.kind != Conversation::Kind::all && !wire::hub::is_name(draft.to.name)) {
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is no name of a user or group: it takes 1 to {} bytes without control "
+                            "characters",
+                            draft.to.name, limits::kMaxName.count()));
+  }
+  if (!wire::hub::is_label(arguments.key, limits::kMaxId)) {
+    return fail(Errc::invalid_argument, fmt::format("'{}' is no key: it takes at most {} bytes without "
+                                                    "control characters",
+                                                    arguments.key, limits::kMaxId.count()));
+  }
   draft.key = arguments.key;
   draft.ttl_ms = arguments.ttl_ms;
   if (arguments.text != "-") options.text = arguments.text;

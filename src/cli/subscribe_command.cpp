@@ -149,7 +149,8 @@ class SubscribeJob final : public api::Job {
                        {"group", refusal->group}},
                       fmt::format("{}{} ({})", refusal->group.empty() ? "" : refusal->group + ": ",
                                   refusal->message, wire::hub::name_of(refusal->reason)));
-      const bool denied = refusal->reason == Reason::forbidden || refusal->reason == Reason::too_many_groups;
+      const bool denied = refusal->reason == Reason::forbidden ||
+                          refusal->reason == Reason::too_many_groups || refusal->reason == Reason::malformed;
       if (denied) fail_with(Stage::running, {.code = Errc::refused, .message = refusal->message});
     } else if (const auto* joined = std::get_if<wire::hub::Joined>(&event)) {
       reporter_.event("joined", {{"group", joined->group}, {"members", joined->members}}, "");

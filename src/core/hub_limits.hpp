@@ -195,15 +195,22 @@ inline constexpr auto kPageTimeout = 10s;
 
 /// A whole envelope from a client, encoded.
 inline constexpr Bytes kMaxEnvelope = 64_KiB;
-/// The same from the hub: what was Protobuf may go on as JSON, where one byte takes six at the most (\u0001),
-/// and an answer to Who names `kMaxMembersNamed` users. Six times the largest from a client, rounded up.
+/// What is still read of a welcomed client's envelope, so that its answer can name the message that is too
+/// large instead of ending the connection: a text of twice the limit as JSON with every byte escaped. All
+/// connections of a user together hold no more of it than their share of the memory.
+inline constexpr Bytes kMaxRejectedEnvelope = kMaxEnvelope * 4;
+/// The same from the hub: what was Protobuf may go on as JSON, where one byte of a content takes six at the
+/// most (\u0001) and one of a name two (\"), and an answer to Who names `kMaxMembersNamed` users.
 inline constexpr Bytes kMaxHubEnvelope = 512_KiB;
 /// How deep JSON may nest: the schema does six levels, a later one's unknown members may do more.
 inline constexpr std::size_t kMaxJsonDepth = 16;
 /// Epochs and offsets are stored as SQLite's integers, which have a sign.
 inline constexpr std::uint64_t kMaxPosition = std::uint64_t{1} << 62;
-/// Names of users and groups, ids and keys of messages; as long as an e-mail address's local part.
-inline constexpr Bytes kMaxName = 64_B;
+/// Names of users and groups: two UUIDs with a word in front of each, `tenant:UUID:room:UUID`, take 84; the
+/// longest file name and DNS name, which names are often made of, 255.
+inline constexpr Bytes kMaxName = 255_B;
+/// Ids and keys of messages: twice a UUID. They come with each delivery, and each of these bytes would too.
+inline constexpr Bytes kMaxId = 64_B;
 /// Texts that explain: as long as a close frame's reason could be, twice.
 inline constexpr Bytes kMaxExplanation = 256_B;
 /// A JWT with a few dozen groups.
@@ -225,7 +232,9 @@ inline constexpr int kMaxRsaBits = 8'192;
 /// Positions in a Resume: one for each group that one may be in, and the inbox.
 inline constexpr std::size_t kMaxPositions = 257;
 inline constexpr std::size_t kMaxMembersNamed = 1'000;  ///< In one answer to Who.
-inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
+static_assert(kMaxHubEnvelope > (kMaxName * 2 + 3_B) * (kMaxMembersNamed + 1) + 1_KiB);
+static_assert(kMaxHubEnvelope > kMaxEnvelope * 6 + kMaxName * 4 + 2_KiB);
+inline constexpr std::size_t kPressureSamples = 32;  ///< In one history.
 
 // --- our own clients ------------------------------------------------------------------------------------
 
@@ -233,8 +242,16 @@ inline constexpr std::size_t kPressureSamples = 32;     ///< In one history.
 /// leave 5 ms of a commit unnoticed at 50,000/s.
 inline constexpr std::size_t kClientUnanswered = 256;
 inline constexpr Bytes kClientUnansweredBytes = 1_MiB;
-/// What an envelope has beside its content at the most: five names and keys, and the numbers.
-inline constexpr Bytes kEnvelopeNames{512};
+/// What a delivery has beside its content: two names of 255 bytes, three ids and keys of 64, and the numbers.
+inline constexpr Bytes kEnvelopeNames{1'024};
+static_assert(kEnvelopeNames >= kMaxName * 2 + kMaxId * 3 + 128_B);
+/// Names of conversations in a `resume`, with their positions: what does not fit is joined by itself. With
+/// two tokens it stays under `kMaxEnvelope`.
+inline constexpr Bytes kResumePositions = 44_KiB;
+static_assert(kResumePositions + kMaxToken * 2 + kMaxName * 2 + kMaxExplanation + 1_KiB < kMaxEnvelope);
+/// What a `publish` has in Protobuf beside its content, names, ids and keys: nine tags and lengths, a number
+/// of 64 bits, two of 32.
+inline constexpr Bytes kPublishNumbers{64};
 /// Deliveries after which they are acknowledged, and the time: far below the hub's two seconds.
 inline constexpr std::size_t kClientAckEvery = 64;
 inline constexpr auto kClientAckAfter = 50ms;

@@ -56,6 +56,10 @@ class MessageSocket {
   /// Pings from now on so often, the next one within that time; how many may be missed stays.
   virtual void set_ping_interval(Duration interval) = 0;
 
+  /// The largest message that is taken from the client, from the next frame on. Another limit than the one
+  /// that the socket came with is for a client that has proved who it is.
+  virtual void set_max_message(Bytes most) = 0;
+
   /// Reads nothing until resumed, so that the pause reaches the client's TCP. Pings go on.
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;

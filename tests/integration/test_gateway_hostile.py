@@ -180,7 +180,7 @@ def test_handshakes_that_dribble_or_stop_hold_nobody_up(place):
 # --- frames and messages
 
 
-@pytest.mark.parametrize("claim", [65_537, 1 << 30, (1 << 63) - 1])
+@pytest.mark.parametrize("claim", [262_145, 1 << 30, (1 << 63) - 1])
 def test_a_claimed_length_takes_no_memory(place, claim):
     before = procfs.rss(place.hub.pid)
     with contextlib.ExitStack() as stack:
@@ -209,7 +209,7 @@ def test_fragments_that_never_end_take_no_memory(place):
 
 WIDE = ",".join(f'"m{i}":[]' for i in range(6000))
 JSON_TEXTS = {
-    "100,000 deep": (b'{"ping":{"x":' + b"[" * 100_000, 1009, None),
+    "100,000 deep": (b'{"ping":{"x":' + b"[" * 100_000, 1009, "TOO_LARGE"),
     "30,000 deep": (b'{"ping":{"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}}", 1002, "MALFORMED"),
     "30,000 objects deep": (b'{"a":' * 13_000, 1002, "MALFORMED"),
     "20,000 commas": (b"[" + b"," * 20_000, 1002, "MALFORMED"),
@@ -217,7 +217,7 @@ JSON_TEXTS = {
     "an exponent": (b'{"ping":{"nonce":1e999999999}}', 1002, "MALFORMED"),
     "a name of 60,000 letters": (b'{"ping":{"' + b"x" * 60_000 + b'":1}}', None, None),
     "6,000 members": (b'{"ping":{"nonce":"1",' + WIDE.encode() + b"}}", None, None),
-    "a lone surrogate": (rb'{"join":{"group":"\ud800"}}', 1002, "MALFORMED"),
+    "a lone surrogate": (rb'{"hello":{"user":"\ud800"}}', 1002, "MALFORMED"),
     "a zero byte": (b'{"ping":{}}\x00', 1002, "MALFORMED"),
     "two texts": (b'{"ping":{}}{"ping":{}}', 1002, "MALFORMED"),
     "nothing": (b"", 1002, "MALFORMED"),

@@ -612,23 +612,18 @@ def test_a_user_has_so_many_connections(open_scene):
     scene.come("ann")
 
 
-TOO_LARGE = json.dumps({"publish": {"seq": 1, "id": "m", "to": {"user": "b"}, "content": {"text": "x" * 65536}}})
+TOO_LARGE = json.dumps({"publish": {"seq": 1, "id": "m", "to": {"user": "b"}, "content": {"text": "x" * 262_144}}})
 MISTAKES = {
     "no json": ("{", "MALFORMED", 1002),
     "no object": ("[]", "MALFORMED", 1002),
     "no body": ("{}", "UNSUPPORTED", 4004),
     "an unknown body": ('{"sing":{}}', "UNSUPPORTED", 4004),
-    "an unknown level": ('{"publish":{"seq":1,"id":"m","to":{"all":true},"content":{"text":""},"level":9}}',
-                         "UNSUPPORTED", 4004),
     "two bodies": ('{"ping":{},"pong":{}}', "MALFORMED", 1002),
-    "no content": ('{"publish":{"seq":1,"id":"m","to":{"user":"b"}}}', "MALFORMED", 1002),
-    "no conversation": ('{"publish":{"seq":1,"id":"m","content":{"text":""}}}', "MALFORMED", 1002),
-    "no id": ('{"publish":{"seq":1,"to":{"user":"b"},"content":{"text":""}}}', "MALFORMED", 1002),
     "seq 0": ('{"publish":{"id":"m","to":{"user":"b"},"content":{"text":""}}}', None, 1002),
     "a number out of range": ('{"ping":{"nonce":"18446744073709551616"}}', "MALFORMED", 1002),
     "a negative number": ('{"ping":{"nonce":-1}}', "MALFORMED", 1002),
-    "a wrong type": ('{"join":{"group":7}}', "MALFORMED", 1002),
-    "base64 that is none": ('{"publish":{"seq":1,"id":"m","to":{"all":true},"content":{"data":"?"}}}', "MALFORMED", 1002),
+    "a seq that is no number": ('{"publish":{"seq":"one","id":"m","to":{"all":true},"content":{"text":""}}}',
+                                None, 1002),
     "nesting": ('{"ping":{"x":' + "[" * 20 + "]" * 20 + "}}", "MALFORMED", 1002),
     "a second hello": ('{"hello":{"user":"ann"}}', "PROTOCOL_VIOLATION", 1002),
     "an ack of the future": ('{"ack":{"seq":"1"}}', "PROTOCOL_VIOLATION", 1002),
@@ -650,6 +645,66 @@ def test_a_mistake_ends_the_connection_and_says_why(open_scene, mistake):
     assert ann.wait_closed()[0] == code
     bob.publish(user("bob"), "unharmed")
     assert bob.hear_texts(1) == ["unharmed"]
+
+
+def publish_with(**fields):
+    return {"publish": {"seq": 1, "id": "m", "to": {"user": "bob"}, "content": {"text": "x"}, **fields}}
+
+
+REJECTED = {
+    "an unknown level": (publish_with(level=9), "UNSUPPORTED", "publish.level"),
+    "an unknown level's name": (publish_with(level="SOON"), "UNSUPPORTED", "publish.level"),
+    "no content": (publish_with(content=None), "MALFORMED", "publish.content"),
+    "no conversation": (publish_with(to=None), "MALFORMED", "publish.to"),
+    "an empty id": (publish_with(id=""), "MALFORMED", "publish.id"),
+    "a long id": (publish_with(id="x" * 65), "MALFORMED", "publish.id"),
+    "a long name": (publish_with(to={"group": "x" * 256}), "MALFORMED", "publish.group"),
+    "a wrong type": (publish_with(key=7), "MALFORMED", "publish.key"),
+    "base64 that is none": (publish_with(content={"data": "?"}), "MALFORMED", "publish.content.data"),
+    "half of a surrogate pair": (publish_with(content={"text": "a\ud800b"}), "MALFORMED", "publish.content.text"),
+    "a large text": (publish_with(content={"text": "x" * 70_000}), "TOO_LARGE", "65536"),
+    "the largest that is read": (publish_with(content={"text": "x" * 262_000}), "TOO_LARGE", "65536"),
+}
+
+
+@pytest.mark.parametrize("mistake", REJECTED)
+def test_a_message_that_does_not_fit_is_answered_in_its_receipt_and_the_connection_stays(open_scene, mistake):
+    message, reason, names = REJECTED[mistake]
+    scene = open_scene()
+    ann, bob = scene.come("ann"), scene.come("bob")
+    ann.send(json.dumps(message))
+    receipt = ann.hear("receipt")
+    assert (receipt["seq"], receipt["reason"]) == (1, reason)
+    assert receipt["id"] == (message["publish"]["id"] if "id" not in mistake else "")
+    assert names in receipt["message"]
+    ann.seq = 1
+    ann.publish(user("bob"), "the next one")
+    assert bob.hear_texts(1) == ["the next one"]
+    ann.hear_acked(2)
+    ann.ping()
+
+
+def test_other_requests_that_do_not_fit_are_answered_too(open_scene):
+    ann = open_scene().come("ann")
+    ann.say(request={"seq": 1, "id": "q", "user": "x" * 256, "content": {"text": ""}})
+    assert ann.hear("reply")["reason"] == "MALFORMED"
+    for broken in ({"join": {"group": 7}}, {"join": {"group": "x" * 256}}, {"leave": {"group": ""}}, {"who": {}},
+                   {"pull": {"conversation": {"group": "g"}, "first": 5, "last": 4}}, {"refresh": {}}):
+        ann.say(**broken)
+        error = ann.hear("error")
+        assert error["reason"] == "MALFORMED"
+        assert next(iter(broken)) + "." in error["message"]
+    ann.join("g")
+
+
+def test_a_join_and_a_leave_in_one_write_are_both_answered(open_scene):
+    ann = open_scene().come("ann")
+    for _ in range(3):
+        for envelope in ({"join": {"group": "g"}}, {"leave": {"group": "g"}}):
+            ann.send(json.dumps(envelope))
+    for _ in range(3):
+        assert ann.next("joined", "left", "error")[0] == "joined"
+        assert ann.next("joined", "left", "error")[0] == "left"
 
 
 def test_a_seq_that_goes_back_ends_the_connection(open_scene):

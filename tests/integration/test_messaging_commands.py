@@ -116,11 +116,32 @@ def test_a_refusal_is_told_and_fails(crew, hub):
     assert "2 of 2" in events[-1]["message"]
 
 
-@pytest.mark.parametrize("words", [["--group", "ops", "x" * 65_300], ["--to", "\x07", "x"]])
+@pytest.mark.parametrize("words", [["--to", "\x07", "x"], ["--group", "x" * 256, "x"],
+                                   ["--to", "bob", "--key", "x" * 65, "x"]])
 def test_what_no_hub_would_take_is_not_sent(crew, hub, words):
     code, events = publish(crew, hub, "--user", "ann", *words)
     assert code == 1
     assert events[-1]["code"] == "invalid_argument"
+
+
+@pytest.mark.parametrize("encoding", ["proto", "json"])
+def test_a_message_that_is_too_large_is_told_and_the_others_are_sent(crew, hub, encoding):
+    bob = subscribe(crew, hub)
+    lines = [b"first", b"x" * 65_530, b"x" * 70_000, b"no UTF-8 \xff", b"\x01" * 30_000, b"last"]
+    done = subprocess.run([sluice_binary(), "publish", *map(str, hub.options), "--user", "ann", "--to", "bob",
+                           "--encoding", encoding, "--json"],
+                          input=b"\n".join(lines), stdout=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 1
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    refused = {event["number"]: event["reason"] for event in events if event["event"] == "refused"}
+    expected = {2: "too_large", 3: "too_large", 4: "malformed"}
+    if encoding == "json":
+        expected[5] = "too_large"  # there each of its bytes takes six
+    assert refused == expected
+    assert {event["number"] for event in events if event["event"] == "published"} == set(range(1, 7)) - set(expected)
+    assert bob.wait_event("delivery", text="last")
+    assert not [event for event in events if event["event"] == "retry"]
+    assert bob.stop() == 0
 
 
 def test_who_stops_a_command_is_told_how_long_it_may_take(crew):

@@ -144,6 +144,15 @@ void HubClient::flush() {
   for (const wire::hub::FromClient& message : session_.take_outgoing()) {
     scratch_.clear();
     wire::hub::append(scratch_, encoding_, message);
+    if (size_of(scratch_) > limits::kMaxEnvelope) {
+      // The hub would reject it, or end the connection where it is very large, each time that it is repeated.
+      const auto instead = session_.too_large(message, size_of(scratch_));
+      news_.notify();
+      room_.notify();
+      if (!instead) continue;
+      scratch_.clear();
+      wire::hub::append(scratch_, encoding_, *instead);
+    }
     connection_.append_frame(out_, kind, scratch_);
   }
   write();

@@ -70,6 +70,7 @@ class MemorySocket final : public transport::MessageSocket {
     return taken;
   }
   void set_ping_interval(Duration) override {}
+  void set_max_message(Bytes) override {}
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell /*farewell*/) override { end({.code = Errc::closed, .message = "closed"}); }
@@ -193,6 +194,26 @@ Delivery delivery(std::uint64_t offset, std::string text = "x") {
           .id = "i",
           .position = {.epoch = 3, .offset = offset},
           .content = {.kind = Content::Kind::text, .bytes = std::move(text)}};
+}
+
+TEST(HubClient, DoesNotSendWhatIsTooLargeInJsonAndGoesOn) {
+  Fixture fixture{Encoding::json};
+  fixture.start();
+  fixture.hub.welcome();
+  const Conversation to{.kind = Conversation::Kind::group, .name = "g"};
+  fixture.tasks.spawn([](HubClient& client, Conversation group) -> asio::awaitable<void> {
+    for (const std::string& text : {std::string(20'000, '\x01'), std::string{"small"}}) {
+      (void)co_await client.publish({.to = group, .content = {.kind = Content::Kind::text, .bytes = text}});
+    }
+  }(fixture.client, to));
+  fixture.settle();
+  const auto published = fixture.hub.wire().all<Publish>();
+  ASSERT_EQ(published.size(), 1U);
+  EXPECT_EQ(published[0].content.bytes, "small");
+  const auto answered = fixture.event<Answered>();
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(answered->receipt.reason, Reason::too_large);
+  EXPECT_NE(answered->receipt.message.find("the limit is 65536"), std::string::npos);
 }
 
 TEST(HubClient, SpeaksBothEncodings) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/ensure.hpp"
+#include "core/utf8.hpp"
 
 /// What a session does for its owner, and how it comes by its connections. What it hears: session_heard.cpp.
 namespace sluice::messaging {
@@ -40,13 +41,26 @@ Conversation group_of(const std::string& name) {
   return {.kind = Conversation::Kind::group, .name = name};
 }
 
+/// What a position takes as JSON, where it takes most: two numbers of 64 bits as strings, the members' names,
+/// and what has to be escaped.
+Bytes size_in_resume(std::string_view name) {
+  const auto escaped = std::ranges::count_if(name, [](char c) { return c == '"' || c == '\\'; });
+  return Bytes{96 + name.size() + static_cast<std::size_t>(escaped)};
+}
+
+Status check(const wire::hub::Content& content) {
+  if (content.kind == wire::hub::Content::Kind::text && !is_utf8(content.bytes))
+    return fail(Errc::invalid_argument, "The text is not UTF-8.");
+  return {};
+}
+
 Status check(const Draft& draft) {
   const bool named = draft.to.kind == Conversation::Kind::all || wire::hub::is_name(draft.to.name);
   if (!named) return fail(Errc::invalid_argument, "'" + draft.to.name + "' is no name of a user or group.");
-  if (!wire::hub::is_name(draft.id)) return fail(Errc::invalid_argument, "'" + draft.id + "' is no id.");
-  if (!wire::hub::is_label(draft.key, limits::kMaxName))
+  if (!wire::hub::is_id(draft.id)) return fail(Errc::invalid_argument, "'" + draft.id + "' is no id.");
+  if (!wire::hub::is_label(draft.key, limits::kMaxId))
     return fail(Errc::invalid_argument, "'" + draft.key + "' is no key.");
-  return {};
+  return check(draft.content);
 }
 
 }  // namespace
@@ -81,13 +95,15 @@ void Session::opened(TimePoint now) {
   say(hello());
 }
 
-wire::hub::Hello Session::hello() const {
+wire::hub::Hello Session::hello() {
+  resumed_.clear();
   wire::hub::Hello hello{.token = options_.token,
                          .user = options_.user,
                          .acknowledges = options_.acknowledge == SessionOptions::Acknowledge::yes,
                          .agent = options_.agent};
   if (options_.session_token.empty()) return hello;
   hello.resume = wire::hub::Resume{.session_token = options_.session_token};
+  Bytes room = limits::kResumePositions;
   for (const auto& [conversation, progress] : progress_) {
     const auto reached = progress.reached();
     if (!reached) continue;
@@ -98,8 +114,11 @@ wire::hub::Hello Session::hello() const {
       const auto wanted = groups_.find(name);
       if (wanted == groups_.end() || wanted->second.presence) continue;
     }
-    if (hello.resume->positions.size() < limits::kMaxPositions)
-      hello.resume->positions.push_back({.conversation = conversation, .position = *reached});
+    const Bytes size = size_in_resume(name);
+    if (hello.resume->positions.size() == limits::kMaxPositions || size > room) continue;  // joined by itself
+    room -= size;
+    hello.resume->positions.push_back({.conversation = conversation, .position = *reached});
+    if (kind == Conversation::Kind::group) resumed_.insert(name);
   }
   return hello;
 }
@@ -128,7 +147,7 @@ void Session::rejoin(bool resumed) {
   for (auto& [name, join] : groups_) {
     const auto progress = progress_.find(group_of(name));
     const auto reached = progress == progress_.end() ? std::nullopt : progress->second.reached();
-    if (resumed && reached && !join.presence) continue;  // by the resume
+    if (resumed && resumed_.contains(name)) continue;
     wire::hub::Join again = join;
     if (reached) again.from = reached;
     say(std::move(again));
@@ -181,6 +200,25 @@ bool Session::tick(TimePoint now) {
 
 std::vector<wire::hub::FromClient> Session::take_outgoing() {
   return std::exchange(outgoing_, {});
+}
+
+std::optional<wire::hub::FromClient> Session::too_large(const wire::hub::FromClient& message, Bytes size) {
+  const std::string why = "The message has " + std::to_string(size.count()) + " bytes; the limit is " +
+                          std::to_string(limits::kMaxEnvelope.count()) + ".";
+  if (const auto* const publish = std::get_if<wire::hub::Publish>(&message)) {
+    const auto which =
+        std::ranges::find(unanswered_, publish->seq, [](const Unanswered& one) { return one.publish.seq; });
+    if (which != unanswered_.end()) {
+      finish(which, {.seq = publish->seq, .id = publish->id, .reason = Reason::too_large, .message = why});
+    }
+  } else if (const auto* const request = std::get_if<wire::hub::Request>(&message)) {
+    if (requests_.erase(request->id) > 0)
+      tell(wire::hub::Reply{.request = request->id, .reason = Reason::too_large, .message = why});
+  } else if (const auto* const reply = std::get_if<wire::hub::Reply>(&message)) {
+    // The client that asked must not wait for it.
+    return wire::hub::Reply{.request = reply->request, .reason = Reason::too_large, .message = why};
+  }
+  return std::nullopt;
 }
 
 void Session::say(wire::hub::FromClient message) {
@@ -268,9 +306,12 @@ Result<std::uint64_t> Session::publish(Draft draft) {
   if (draft.id.empty()) draft.id = options_.id_prefix + '-' + std::to_string(last_number_ + 1);
   if (auto right = check(draft); !right) return fail(right.error());
   const Bytes size{draft.content.bytes.size()};
-  if (size + limits::kEnvelopeNames > limits::kMaxEnvelope) {
-    return fail(Errc::invalid_argument,
-                "A message of " + std::to_string(size.count()) + " bytes is too large.");
+  const Bytes names{draft.to.name.size() + draft.id.size() + draft.key.size()};
+  if (size + names + limits::kPublishNumbers > limits::kMaxEnvelope) {
+    return fail(Errc::limit_exceeded, "The message has " +
+                                          std::to_string((size + names + limits::kPublishNumbers).count()) +
+                                          " bytes with its names; the limit is " +
+                                          std::to_string(limits::kMaxEnvelope.count()) + ".");
   }
   unanswered_.push_back({.number = ++last_number_,
                          .publish = {.id = std::move(draft.id),
@@ -340,6 +381,7 @@ Result<std::string> Session::ask(Question question) {
   if (state_ != State::open) return fail(Errc::link_lost, "There is no connection to ask over.");
   if (!wire::hub::is_name(question.user))
     return fail(Errc::invalid_argument, "'" + question.user + "' is no name of a user.");
+  if (auto right = check(question.content); !right) return fail(right.error());
   if (requests_.size() >= limits::kRequestsPerConnection)
     return fail(Errc::limit_exceeded, "Too many requests wait for their reply.");
   std::string id = options_.id_prefix + "-q" + std::to_string(++last_request_);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,10 @@ class Session {
   /// To be sent, in this order, on the open connection. While its socket takes nothing it is better left
   /// here: answers and acknowledgements that have become superfluous are replaced.
   [[nodiscard]] std::vector<wire::hub::FromClient> take_outgoing();
+  /// One of these cannot be sent: encoded it has more than `limits::kMaxEnvelope`. Its owner is told as if
+  /// the hub had rejected it (`TOO_LARGE`). Returns what to send in its place, if anything.
+  [[nodiscard]] std::optional<wire::hub::FromClient> too_large(const wire::hub::FromClient& message,
+                                                               Bytes size);
 
   // --- what came of it
 
@@ -106,9 +111,10 @@ class Session {
   [[nodiscard]] bool can_publish() const;
   [[nodiscard]] std::size_t unanswered() const { return unanswered_.size(); }
   /// Publishes it now, or as soon as there is a connection; again, with the same id, where one was lost
-  /// before the answer. Returns the number that the `Answered` will have. Errors: `limit_exceeded` (too many
-  /// are unanswered), `invalid_argument` (a name, an id or a key that is none, or too large; in JSON a
-  /// content grows, and the hub ends who sends it one that is too large then), `closed`.
+  /// before the answer. Returns the number that the `Answered` will have. Errors: `limit_exceeded` (too
+  /// many are unanswered, while `can_publish` is false; otherwise it is too large), `invalid_argument` (a
+  /// name, an id or a key that is none, a text that is not UTF-8), `closed`. In JSON a content grows: whether
+  /// it still fits is known when it is encoded, and told by the `Answered`.
   [[nodiscard]] Result<std::uint64_t> publish(Draft draft);
   /// Joins a group, and again after each loss, where it stopped. `from` as for `wire::hub::Join`. Errors:
   /// `invalid_argument`, `limit_exceeded` (as many groups as one may be in).
@@ -176,7 +182,7 @@ class Session {
   [[nodiscard]] Place place_in(const wire::hub::Conversation& conversation) const;
   void send_publish(Unanswered& unanswered);
   void finish(std::deque<Unanswered>::iterator which, wire::hub::Receipt receipt);
-  [[nodiscard]] wire::hub::Hello hello() const;
+  [[nodiscard]] wire::hub::Hello hello();
   void rejoin(bool resumed);
   void abandon_requests();
 
@@ -231,6 +237,7 @@ class Session {
 
   std::map<wire::hub::Conversation, Progress> progress_;
   std::map<std::string, wire::hub::Join> groups_;  ///< That the owner wants to be in.
+  std::set<std::string> resumed_;                  ///< Those that the last Hello has named.
   std::deque<Pulling> pulls_;                      ///< The first is under way once it was sent.
   std::map<std::string, std::uint64_t> requests_;  ///< By id: their seq.
   std::uint64_t last_request_ = 0;

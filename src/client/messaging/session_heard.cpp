@@ -159,7 +159,9 @@ void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
         now + std::max<Duration>(limits::kClientPullPause, std::chrono::milliseconds{refusal.retry_after_ms});
     return;
   }
-  if (of_pull && (refusal.reason == Reason::store_failed || refusal.reason == Reason::not_member)) {
+  const bool is_malformed = refusal.reason == Reason::malformed || refusal.reason == Reason::too_large;
+  if (of_pull &&
+      (refusal.reason == Reason::store_failed || refusal.reason == Reason::not_member || is_malformed)) {
     Pulling failed = std::move(pulls_.front());
     pulls_.pop_front();
     if (failed.gap) {
@@ -173,7 +175,8 @@ void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
     }
     pull_next(now);
   } else if (!refusal.group.empty() &&
-             (refusal.reason == Reason::forbidden || refusal.reason == Reason::too_many_groups)) {
+             (refusal.reason == Reason::forbidden || refusal.reason == Reason::too_many_groups ||
+              is_malformed)) {
     groups_.erase(refusal.group);
   }
   tell(std::move(refusal));

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "client/messaging/testing.hpp"
+#include "wire/hub/codec.hpp"
 
 namespace sluice::messaging {
 namespace {
@@ -95,6 +96,48 @@ TEST(Session, IsAnsweredByReceiptsAndByAcknowledgements) {
   EXPECT_EQ(session.unanswered(), 1U);
 }
 
+TEST(Session, ResumesWithTheLongestNamesInAHelloThatFitsAndJoinsTheOthers) {
+  Session session{options()};
+  welcome(session);
+  std::set<std::string> groups;
+  for (std::size_t i = 0; i < limits::kGroupsPerConnection; ++i) {
+    std::string name = std::to_string(i);
+    name.insert(0, limits::kMaxName.count() - name.size(), '"');
+    groups.insert(name);
+    ASSERT_TRUE(session.join({.group = name}));
+    session.heard(Joined{.group = name, .position = {3, 5}}, 50_B, kStart);
+  }
+  while (session.take_event()) session.processed(kStart);
+  session.closed({.why = lost()}, kStart);
+  session.opened(kStart);
+  const auto hello = sent<Hello>(session);
+  ASSERT_EQ(hello.size(), 1U);
+  ASSERT_TRUE(hello[0].resume);
+  ByteBuffer encoded;
+  append(encoded, Encoding::json, FromClient{hello[0]});
+  EXPECT_LE(size_of(encoded), limits::kMaxEnvelope);
+  session.heard(Welcome{.user = "me", .session_token = "secret", .epoch = 3, .resumed = true}, 50_B, kStart);
+  std::set<std::string> named;
+  for (const auto& place : hello[0].resume->positions) named.insert(place.conversation.name);
+  EXPECT_GT(named.size(), 50U);
+  for (const auto& join : sent<Join>(session)) {
+    EXPECT_EQ(join.from, (Position{3, 5}));
+    EXPECT_TRUE(named.insert(join.group).second) << "the resume has joined it";
+  }
+  EXPECT_EQ(named, groups) << "none is left out";
+}
+
+TEST(Session, DoesNotAskAgainForAGroupWhoseNameIsRejected) {
+  Session session{options()};
+  welcome(session);
+  ASSERT_TRUE(session.join({.group = "g"}));
+  session.heard(Refusal{.reason = Reason::malformed, .group = "g"}, 9_B, kStart);
+  EXPECT_EQ(event<Refusal>(session)->reason, Reason::malformed);
+  session.closed({.why = lost()}, kStart);
+  welcome(session);
+  EXPECT_TRUE(sent<Join>(session).empty());
+}
+
 TEST(Session, KeepsNoMoreUnansweredThanItMay) {
   auto few = options();
   few.most_unanswered = 2;
@@ -110,8 +153,39 @@ TEST(Session, KeepsNoMoreUnansweredThanItMay) {
   EXPECT_EQ(large.publish({.to = group("\n")}).error().code, Errc::limit_exceeded);
   Session wrong{options()};
   EXPECT_EQ(wrong.publish({.to = group("\n")}).error().code, Errc::invalid_argument);
-  EXPECT_EQ(wrong.publish({.to = group("g"), .content = {.bytes = std::string(65'100, 'x')}}).error().code,
+  EXPECT_EQ(wrong.publish({.to = group("g"), .content = {.bytes = std::string(65'500, 'x')}}).error().code,
+            Errc::limit_exceeded);
+  EXPECT_EQ(wrong.publish({.to = group("g"), .content = {.kind = Content::Kind::text, .bytes = "\xFF"}})
+                .error()
+                .code,
             Errc::invalid_argument);
+  EXPECT_EQ(wrong.unanswered(), 0U);
+}
+
+TEST(Session, IsAnsweredForWhatIsTooLargeOnceItIsEncodedAndGoesOn) {
+  Session session{options()};
+  welcome(session);
+  ASSERT_TRUE(session.publish({.to = group("g"), .content = {.bytes = "large"}}));
+  ASSERT_TRUE(session.publish({.to = group("g"), .content = {.bytes = "small"}}));
+  const auto asked = session.ask({.user = "bob", .content = {.bytes = "large"}});
+  ASSERT_TRUE(asked);
+  const auto outgoing = session.take_outgoing();
+  ASSERT_GE(outgoing.size(), 3U);
+  const auto large = std::ranges::find_if(
+      outgoing, [](const FromClient& one) { return std::holds_alternative<Publish>(one); });
+  ASSERT_NE(large, outgoing.end());
+  EXPECT_FALSE(session.too_large(*large, 70_KiB));
+  EXPECT_FALSE(session.too_large(outgoing.back(), 70_KiB));
+  EXPECT_EQ(session.unanswered(), 1U) << "the small one";
+  std::vector<Reason> reasons;
+  while (auto event = session.take_event()) {
+    if (const auto* answered = std::get_if<Answered>(&*event)) reasons.push_back(answered->receipt.reason);
+    if (const auto* reply = std::get_if<Reply>(&*event)) reasons.push_back(reply->reason);
+  }
+  EXPECT_EQ(reasons, (std::vector{Reason::too_large, Reason::too_large}));
+  const auto instead = session.too_large(Reply{.request = "r"}, 70_KiB);
+  ASSERT_TRUE(instead) << "the client that asked is told";
+  EXPECT_EQ(std::get<Reply>(*instead).reason, Reason::too_large);
 }
 
 TEST(Session, AcknowledgesWhatItsOwnerIsDoneWith) {

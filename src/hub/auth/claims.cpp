@@ -72,7 +72,9 @@ Checked<UnixMs> check_times(const json::object& claims, UnixMs now) {
 Checked<std::string> user_of(const json::object& claims) {
   const auto user = text_of(claims, "sub");
   if (!user || !wire::hub::is_name(*user)) {
-    return invalid("The token's `sub`, the user, is a text of 1 to 64 bytes without control characters.");
+    return invalid(
+        fmt::format("The token's `sub`, the user, is a text of 1 to {} bytes without control characters.",
+                    limits::kMaxName.count()));
   }
   return std::string{*user};
 }
@@ -109,7 +111,8 @@ Checked<std::vector<std::string>> patterns_of(const json::object& rights, std::s
   for (const json::value& item : *list) {
     const auto* const text = item.if_string();
     if (text == nullptr || !wire::hub::is_name({text->data(), text->size()})) {
-      return invalid(fmt::format("A pattern of the token's `sluice.{}` has 1 to 64 bytes.", name));
+      return invalid(fmt::format("A pattern of the token's `sluice.{}` has 1 to {} bytes.", name,
+                                 limits::kMaxName.count()));
     }
     patterns.emplace_back(text->data(), text->size());
   }

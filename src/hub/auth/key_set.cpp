@@ -4,6 +4,7 @@
 #include <array>
 #include <fstream>
 #include <ios>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -103,7 +104,8 @@ std::string bytes_of(const json::object& jwk, std::string_view member) {
 Result<Key> key_of(const json::object& jwk, Algorithm algorithm) {
   const auto id = text_of(jwk, "kid").value_or("");
   if (jwk.contains("kid") && !wire::hub::is_name(id)) {
-    return fail(Errc::malformed, "a `kid` is a text of 1 to 64 bytes without control characters");
+    return fail(Errc::malformed, "a `kid` is a text of 1 to " + std::to_string(limits::kMaxName.count()) +
+                                     " bytes without control characters");
   }
   if (algorithm == Algorithm::hs256) {
     const WipedText secret{bytes_of(jwk, "k")};

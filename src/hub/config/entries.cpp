@@ -57,7 +57,8 @@ void Entries::read_key(const toml::table& entry) {
   }
   if (given.contains("file") && file.path.empty()) problems_.add(place_in(entry, "file"), "`file` is empty");
   if (given.contains("id") && !wire::hub::is_name(file.id)) {
-    problems_.add(place_in(entry, "id"), "`id` takes 1 to 64 bytes without control characters");
+    problems_.add(place_in(entry, "id"), fmt::format("`id` takes 1 to {} bytes without control characters",
+                                                     limits::kMaxName.count()));
   }
   if (given.contains("id") && kind == Kind::jwks) {
     problems_.add(place_in(entry, "id"), "the keys of a JWKS file have ids of their own; leave `id` out");

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"[[auth.key]]\nfile = \"x\"\nalgorithm = \"JWKS\"\nid = \"a\"",
                 "hub.toml:4:1: the keys of a JWKS file have ids of their own; leave `id` out"},
         Refusal{"[[auth.key]]\nfile = \"x\"\nalgorithm = \"ES256\"\nid = \"\"",
-                "hub.toml:4:1: `id` takes 1 to 64 bytes without control characters"},
+                "hub.toml:4:1: `id` takes 1 to 255 bytes without control characters"},
         Refusal{"[[route]]", "hub.toml:1:1: a route needs its `match`"},
         Refusal{"[[route]]\nmatch = \"ops\"", "hub.toml:2:1: " + kMatchHint},
         Refusal{"[[route]]\nmatch = \"group:\"", "hub.toml:2:1: " + kMatchHint},

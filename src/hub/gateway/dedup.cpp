@@ -59,7 +59,7 @@ void Dedup::forget_oldest() {
 
 /// Names hold no zero bytes (`codec.hpp`), so no two messages make the same text.
 crypto::ShortHash Dedup::hash_of(const Message& message) const {
-  std::array<std::byte, 3 * limits::kMaxName.count() + 3> text;
+  std::array<std::byte, 2 * limits::kMaxName.count() + limits::kMaxId.count() + 3> text;
   std::size_t size = 0;
   const auto add = [&](std::string_view part) {
     ENSURE(part.size() <= limits::kMaxName.count());

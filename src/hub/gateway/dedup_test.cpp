@@ -54,9 +54,12 @@ TEST(Dedup, TakesTheLongestNames) {
   const std::string longest(limits::kMaxName.count(), 'x');
   const std::string other = longest.substr(1) + "y";
   const Conversation to{.kind = Conversation::Kind::group, .name = longest};
-  dedup.remember(of(longest, to, longest), at(1), kBegin);
-  EXPECT_EQ(dedup.find(of(longest, to, longest), kBegin), at(1));
-  EXPECT_FALSE(dedup.find(of(other, to, longest), kBegin));
+  const std::string id = longest.substr(0, limits::kMaxId.count());
+  const std::string other_id = id.substr(1) + "y";
+  dedup.remember(of(id, to, longest), at(1), kBegin);
+  EXPECT_EQ(dedup.find(of(id, to, longest), kBegin), at(1));
+  EXPECT_FALSE(dedup.find(of(id, to, other), kBegin));
+  EXPECT_FALSE(dedup.find(of(other_id, to, longest), kBegin));
 }
 
 TEST(Dedup, ForgetsWhatIsOld) {

@@ -96,7 +96,7 @@ struct Shard::Handler {
   }
   void operator()(wire::hub::Request& request) const { shard.ask(connection, std::move(request), size, now); }
   void operator()(wire::hub::Reply& reply) const {
-    if (shard.paced(connection, size, {}, now)) shard.reply(connection, std::move(reply), size, now);
+    if (shard.paced(connection, size, {}, now)) (void)shard.reply(connection, std::move(reply), size, now);
   }
   void operator()(const wire::hub::Join& join) const {
     if (shard.may_ask(connection, size, join.group, now)) shard.join(connection, join, now);
@@ -128,12 +128,6 @@ void Shard::heard(ConnectionRef from, wire::hub::FromClient message, std::size_t
   }
   std::visit(Handler{.shard = *this, .connection = *connection, .size = size, .now = now}, message);
   if (Connection* const still = live(from)) settle(*still, now);
-}
-
-void Shard::heard_nonsense(ConnectionRef from, Reason reason, std::string message, Moment now) {
-  Connection* const connection = live(from);
-  if (connection == nullptr) return;
-  end(*connection, reason, How::told, std::move(message), now);
 }
 
 void Shard::writable(ConnectionRef ref, Moment now) {

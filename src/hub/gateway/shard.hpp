@@ -25,6 +25,7 @@
 #include "hub/gateway/mail.hpp"
 #include "hub/gateway/settings.hpp"
 #include "hub/gateway/topics.hpp"
+#include "wire/hub/codec.hpp"
 #include "wire/hub/message.hpp"
 
 namespace sluice::hub {
@@ -105,8 +106,9 @@ class Shard {
   [[nodiscard]] ConnectionRef open(std::unique_ptr<transport::MessageSocket> socket,
                                    wire::hub::Encoding encoding, Moment now);
   void heard(ConnectionRef from, wire::hub::FromClient message, std::size_t size, Moment now);
-  /// It said what does not decode.
-  void heard_nonsense(ConnectionRef from, wire::hub::Reason reason, std::string message, Moment now);
+  /// It sent an envelope that cannot be taken: the one message is rejected where it can be told apart and
+  /// answered, else the connection ends.
+  void heard_undecoded(ConnectionRef from, wire::hub::Undecoded what, std::size_t size, Moment now);
   void writable(ConnectionRef connection, Moment now);
   /// Its socket has ended by itself.
   void lost(ConnectionRef connection, const Error& why, Moment now);
@@ -166,6 +168,10 @@ class Shard {
   void home_answered(Connection& connection, const std::string& group, wire::hub::FromHub answer, Moment now);
   void settle(Connection& connection, Moment now);
 
+  // messages that cannot be taken: shard_rejects.cpp
+  void reject(Connection& connection, wire::hub::Undecoded what, const wire::hub::Recognized& message,
+              Moment now);
+
   // messages: shard_messages.cpp
   void publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now);
   void answer(mail::Answer mail, Moment now);
@@ -177,7 +183,8 @@ class Shard {
   [[nodiscard]] bool paced(Connection& connection, std::size_t size, const std::string& group, Moment now);
   void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
   void deliver_request(mail::DeliverRequest mail, Moment now);
-  void reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
+  /// False: it answers no request, and its sender was told.
+  bool reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
   [[nodiscard]] bool may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now);
   [[nodiscard]] bool memory_is_short() const;
   [[nodiscard]] Duration wait_for_memory();

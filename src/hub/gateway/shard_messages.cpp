@@ -276,16 +276,18 @@ void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {
   }
 }
 
-void Shard::reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now) {
+bool Shard::reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now) {
   const auto id = parse_promise_id(reply.request);
   if (!id || id->asker.shard >= around_.shards) {
-    return refuse(connection, {.reason = Reason::malformed, .message = "There is no such request."}, now);
+    refuse(connection, {.reason = Reason::malformed, .message = "There is no such request."}, now);
+    return false;
   }
   // Whoever guesses the number of somebody else's request must not answer it.
   around_.port.post(id->asker.shard, mail::ReplyFrom{.to = id->asker,
                                                      .user = connection.identity.user,
                                                      .reply = std::move(reply),
                                                      .memory = {around_.ledger.process, Bytes{size}}});
+  return true;
 }
 
 void Shard::reply_from(mail::ReplyFrom mail, Moment now) {

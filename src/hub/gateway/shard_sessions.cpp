@@ -100,6 +100,7 @@ void Shard::attached(mail::Attached mail, Moment now) {
 
 void Shard::welcome(Connection& connection, Moment now) {
   connection.state = Connection::State::open;
+  connection.socket->set_max_message(limits::kMaxRejectedEnvelope);
   say(connection, std::move(*connection.welcome), now);
   connection.welcome.reset();
   const std::optional<wire::hub::Resume> resume = std::exchange(connection.hello.resume, std::nullopt);

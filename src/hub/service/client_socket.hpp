@@ -41,6 +41,7 @@ class ClientSocket final : public transport::MessageSocket, private transport::M
   void listen(transport::MessageSocketListener&) override {}  // `begin` says who listens
   [[nodiscard]] std::size_t write(ByteView frames) override { return inner_->write(frames); }
   void set_ping_interval(Duration interval) override { inner_->set_ping_interval(interval); }
+  void set_max_message(Bytes most) override { inner_->set_max_message(most); }
   void pause_reading() override { inner_->pause_reading(); }
   void resume_reading() override { inner_->resume_reading(); }
   void close(Farewell farewell) override { inner_->close(std::move(farewell)); }

@@ -1,6 +1,9 @@
 #include "hub/service/doorman.hpp"
 
+#include <string>
 #include <utility>
+
+#include "core/hub_limits.hpp"
 
 namespace sluice::hub::service {
 
@@ -23,9 +26,10 @@ std::expected<auth::Identity, ShardPort::Stranger> Doorman::identify(const wire:
                                                .message = std::move(identity.error().message)});
   }
   if (!wire::hub::is_name(hello.user)) {
-    return std::unexpected(
-        ShardPort::Stranger{.reason = Reason::unauthenticated,
-                            .message = "Say who you are: `user`, 1 to 64 bytes without control characters."});
+    return std::unexpected(ShardPort::Stranger{.reason = Reason::unauthenticated,
+                                               .message = "Say who you are: `user`, 1 to " +
+                                                          std::to_string(limits::kMaxName.count()) +
+                                                          " bytes without control characters."});
   }
   return auth::Identity{.user = hello.user, .rights = auth::Rights::of_everyone()};
 }

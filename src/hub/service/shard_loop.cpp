@@ -139,8 +139,7 @@ void ShardLoop::on_message(ConnectionRef from, Encoding encoding, ByteView messa
   if (decoded) {
     shard_.heard(from, std::move(*decoded), message.size(), moment());
   } else {
-    shard_.heard_nonsense(from, wire::hub::reason_for(decoded.error()), std::move(decoded.error().message),
-                          moment());
+    shard_.heard_undecoded(from, std::move(decoded.error()), message.size(), moment());
   }
   wake();
 }

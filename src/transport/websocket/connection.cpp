@@ -30,6 +30,7 @@ class WebSocket final : public transport::MessageSocket {
   void listen(transport::MessageSocketListener& listener) override { connection_->listen(listener); }
   [[nodiscard]] std::size_t write(ByteView frames) override { return connection_->write(frames); }
   void set_ping_interval(Duration interval) override { connection_->set_ping_interval(interval); }
+  void set_max_message(Bytes most) override { connection_->set_max_message(most); }
   void pause_reading() override { connection_->pause_reading(); }
   void resume_reading() override { connection_->resume_reading(); }
   void close(Farewell farewell) override { connection_->close(std::move(farewell)); }

@@ -87,6 +87,8 @@ class FrameReader {
   /// nothing when the input is used up. After an error, or a close frame, it takes all input and says
   /// nothing.
   [[nodiscard]] std::expected<std::optional<FrameEvent>, FrameError> next(ByteSpan& input);
+  /// From the next frame on.
+  void set_max_message(Bytes most) { options_.max_message = most; }
   /// The memory of the part of a message that has come.
   [[nodiscard]] Bytes held() const { return Bytes{message_.capacity() + control_.capacity()}; }
   /// Lets it go; from now on it takes all input and says nothing.

@@ -11,6 +11,7 @@
 
 #include "core/ensure.hpp"
 #include "core/hub_limits.hpp"
+#include "wire/hub/bad_texts.hpp"
 #include "wire/hub/json.hpp"
 #include "wire/hub/schema.hpp"
 
@@ -37,15 +38,17 @@ void silence_protobuf() {
   (void)done;
 }
 
-Status read(Encoding encoding, ByteView message, Bytes most, v1::Envelope& envelope) {
-  if (size_of(message) > most) {
-    return fail(Errc::limit_exceeded,
-                fmt::format("It has {} bytes, {} at the most are taken.", message.size(), most.count()));
-  }
+Error too_large(ByteView message, Bytes most) {
+  return {.code = Errc::limit_exceeded,
+          .message = fmt::format("The message has {} bytes; the limit is {}.", message.size(), most.count())};
+}
+
+/// The first field that could not be taken, if any: the envelope has all others. Error: it is no envelope.
+Result<std::optional<Error>> read(Encoding encoding, ByteView message, v1::Envelope& envelope) {
   if (encoding == Encoding::json) return read_json(message, envelope);
   silence_protobuf();
-  if (envelope.ParseFromArray(message.data(), static_cast<int>(message.size()))) return {};
-  return fail(Errc::malformed, "It is no envelope, or has a text that is no UTF-8.");
+  if (envelope.ParseFromArray(message.data(), static_cast<int>(message.size()))) return std::nullopt;
+  return read_with_bad_texts(message, envelope);
 }
 
 void write(ByteBuffer& out, Encoding encoding, const v1::Envelope& envelope) {
@@ -58,33 +61,28 @@ void write(ByteBuffer& out, Encoding encoding, const v1::Envelope& envelope) {
 
 }  // namespace
 
-Result<FromClient> decode_from_client(Encoding encoding, ByteView message) {
+std::expected<FromClient, Undecoded> decode_from_client(Encoding encoding, ByteView message) {
+  if (size_of(message) > limits::kMaxRejectedEnvelope)
+    return std::unexpected(undecoded(too_large(message, limits::kMaxEnvelope)));
   Scratch scratch;
-  if (auto status = read(encoding, message, limits::kMaxEnvelope, scratch.envelope()); !status) {
-    return fail(std::move(status.error()));
+  auto problem = read(encoding, message, scratch.envelope());
+  const bool fits = size_of(message) <= limits::kMaxEnvelope;
+  // What is no envelope either way is too large first of all: that is what its sender can change.
+  if (!problem) {
+    return std::unexpected(
+        undecoded(fits ? std::move(problem.error()) : too_large(message, limits::kMaxEnvelope)));
   }
-  return take_from_client(scratch.envelope());
+  if (!fits) *problem = too_large(message, limits::kMaxEnvelope);
+  return take_from_client(scratch.envelope(), std::move(*problem));
 }
 
 Result<FromHub> decode_from_hub(Encoding encoding, ByteView message) {
+  if (size_of(message) > limits::kMaxHubEnvelope) return fail(too_large(message, limits::kMaxHubEnvelope));
   Scratch scratch;
-  if (auto status = read(encoding, message, limits::kMaxHubEnvelope, scratch.envelope()); !status) {
-    return fail(std::move(status.error()));
-  }
+  auto problem = read(encoding, message, scratch.envelope());
+  if (!problem) return fail(std::move(problem.error()));
+  if (*problem) return fail(std::move(**problem));
   return take_from_hub(scratch.envelope());
-}
-
-Reason reason_for(const Error& error) {
-  switch (error.code) {
-    case Errc::limit_exceeded:
-      return Reason::too_large;
-    case Errc::unsupported:
-      return Reason::unsupported;
-    case Errc::protocol_violation:
-      return Reason::protocol_violation;
-    default:
-      return Reason::malformed;
-  }
 }
 
 void append(ByteBuffer& out, Encoding encoding, const FromHub& message) {

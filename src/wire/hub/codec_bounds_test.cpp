@@ -27,13 +27,20 @@ Reason answer_to_envelope(const v1::Envelope& envelope) {
 
 TEST(HubCodecBounds, BoundsNamesIdsAndKeys) {
   const std::string longest(limits::kMaxName.count(), 'x');
+  const std::string longest_id(limits::kMaxId.count(), 'x');
   const std::string too_long = longest + "x";
   const auto with = [](auto change) {
     Publish message = publish();
     change(message);
     return FromClient{message};
   };
-  EXPECT_EQ(answer_to(with([&](Publish& m) { m.id = m.key = m.to.name = longest; })), Reason::none);
+  EXPECT_EQ(answer_to(with([&](Publish& m) {
+              m.id = m.key = longest_id;
+              m.to.name = longest;
+            })),
+            Reason::none);
+  EXPECT_EQ(answer_to(with([&](Publish& m) { m.id = longest_id + "x"; })), Reason::malformed);
+  EXPECT_EQ(answer_to(with([&](Publish& m) { m.key = longest_id + "x"; })), Reason::malformed);
   for (const std::string& bad : {too_long, std::string{"a\tb"}, std::string{"\xC2\x80"}}) {
     EXPECT_EQ(answer_to(with([&](Publish& m) { m.id = bad; })), Reason::malformed);
     EXPECT_EQ(answer_to(with([&](Publish& m) { m.key = bad; })), Reason::malformed);
@@ -140,16 +147,17 @@ TEST(HubCodecBounds, CanSayToOneInJsonWhateverAnotherSaidInProtobuf) {
   loudest.content.bytes.assign(limits::kMaxEnvelope.count() - 64, '\x01');
   ASSERT_EQ(answer_to(Encoding::proto, encoded(Encoding::proto, FromClient{loudest})), Reason::none);
   const std::string name(limits::kMaxName.count(), '"');
+  const std::string id(limits::kMaxId.count(), '"');
   const Delivery delivery{.from = name,
                           .to = {.kind = Conversation::Kind::group, .name = name},
-                          .id = name,
+                          .id = id,
                           .position = {limits::kMaxPosition, limits::kMaxPosition},
                           .sent_at = INT64_MIN,
                           .content = loudest.content,
-                          .key = name,
+                          .key = id,
                           .critical = true,
                           .replayed = true,
-                          .request = name,
+                          .request = id,
                           .timeout_ms = UINT32_MAX};
   EXPECT_EQ(heard_from_hub(Encoding::json, encoded(Encoding::json, FromHub{delivery})), FromHub{delivery});
   const Members members{
@@ -196,6 +204,148 @@ TEST(HubCodecBounds, BoundsListsFromTheHubToo) {
   }
   EXPECT_EQ(decode_from_hub(Encoding::proto, as_bytes(welcome.SerializeAsString())).error().code,
             Errc::malformed);
+}
+
+// --- messages that are told apart ---
+
+std::optional<Recognized> recognized(Encoding encoding, ByteView message) {
+  auto decoded = decode_from_client(encoding, message);
+  return decoded ? std::nullopt : decoded.error().recognized;
+}
+std::optional<Recognized> recognized(std::string_view json) {
+  return recognized(Encoding::json, as_bytes(json));
+}
+std::string told(Encoding encoding, ByteView message) {
+  const auto decoded = decode_from_client(encoding, message);
+  return decoded ? "" : decoded.error().message;
+}
+std::string told(std::string_view json) {
+  return told(Encoding::json, as_bytes(json));
+}
+
+struct Broken {
+  std::string_view json;
+  Recognized what;
+  Reason reason;
+  std::string_view names;  ///< What the explanation begins with.
+};
+
+TEST(HubCodecRecognized, TellsApartAMessageThatBreaksABound) {
+  using Kind = Recognized::Kind;
+  const std::string long_name(limits::kMaxName.count() + 1, 'x');
+  const std::string to_long =
+      R"({"publish":{"seq":7,"id":"m","to":{"user":")" + long_name + R"("},"content":{"text":""}}})";
+  const std::string join_long = R"({"join":{"group":")" + long_name + R"("}})";
+  const Broken table[] = {
+      {R"({"publish":{"seq":7,"id":"","to":{"all":true},"content":{"text":""}}})",
+       {.kind = Kind::publish, .seq = 7},
+       Reason::malformed,
+       "`publish.id`"},
+      {to_long, {.kind = Kind::publish, .seq = 7, .id = "m"}, Reason::malformed, "`publish.user`"},
+      {R"({"publish":{"seq":"7","id":"m","to":{"all":true},"content":{"text":""},"level":"SOON"}})",
+       {.kind = Kind::publish, .seq = 7, .id = "m"},
+       Reason::unsupported,
+       "`publish.level`"},
+      {R"({"publish":{"seq":7,"id":"m","to":{"all":true}}})",
+       {.kind = Kind::publish, .seq = 7, .id = "m"},
+       Reason::malformed,
+       "`publish.content`"},
+      {R"({"publish":{"seq":7,"id":"m","content":{"text":"a"}}})",
+       {.kind = Kind::publish, .seq = 7, .id = "m"},
+       Reason::malformed,
+       "`publish.to`"},
+      {R"({"publish":{"content":{"text":5},"to":{"all":true},"id":"m","seq":7}})",
+       {.kind = Kind::publish, .seq = 7, .id = "m"},
+       Reason::malformed,
+       "`publish.content.text`"},
+      {R"({"publish":{"seq":7,"id":"m","to":{"user":"u","group":"g"},"content":{"text":"a"}}})",
+       {.kind = Kind::publish, .seq = 7, .id = "m"},
+       Reason::malformed,
+       "`publish.to.group`"},
+      {R"({"publish":{"seq":-1,"id":"m","to":{"all":true},"content":{"text":"a"}}})",
+       {.kind = Kind::publish, .id = "m"},
+       Reason::malformed,
+       "`publish.seq`"},
+      {R"({"request":{"seq":2,"id":"q","user":"","content":{"text":"a"}}})",
+       {.kind = Kind::request, .seq = 2, .id = "q"},
+       Reason::malformed,
+       "`request.user`"},
+      {R"({"reply":{"request":"r"}})",
+       {.kind = Kind::reply, .id = "r"},
+       Reason::malformed,
+       "`reply.content`"},
+      {join_long, {}, Reason::malformed, "`join.group`"},
+      {R"({"join":{"group":"g","presence":"yes"}})", {.group = "g"}, Reason::malformed, "`join.presence`"},
+      {R"({"leave":{"group":""}})", {}, Reason::malformed, "`leave.group`"},
+      {R"({"pull":{"conversation":{"group":"g"},"first":5,"last":4}})",
+       {.group = "g"},
+       Reason::malformed,
+       "`pull.last`"},
+      {R"({"who":{"group":["g"]}})", {}, Reason::malformed, "`who.group`"},
+      {R"({"refresh":{}})", {}, Reason::malformed, "`refresh.token`"},
+  };
+  for (const Broken& broken : table) {
+    EXPECT_EQ(recognized(broken.json), broken.what) << broken.json;
+    EXPECT_EQ(answer_to(broken.json), broken.reason) << broken.json;
+    EXPECT_TRUE(told(broken.json).starts_with(broken.names)) << told(broken.json);
+  }
+}
+
+TEST(HubCodecRecognized, DoesNotTellApartWhatCannotBeUnderstoodOrNeedsNoAnswer) {
+  for (const std::string_view json :
+       {"{\"publish\":{\"seq\":1", "[]", "{}", "{\"later\":{}}",
+        "{\"publish\":{\"seq\":1,\"id\":\"m\"},\"ping\":{}}", "{\"hello\":{\"user\":\"a\\tb\"}}",
+        "{\"ack\":{\"seq\":-1}}", "{\"ping\":1}", "{\"welcome\":{}}"}) {
+    EXPECT_NE(answer_to(json), Reason::none) << json;
+    EXPECT_FALSE(recognized(json)) << json;
+  }
+}
+
+TEST(HubCodecRecognized, NamesTheTextThatHasHalfASurrogatePair) {
+  for (const std::string_view half : {"\\ud800", "\\uDC00", "\\ud800\\ud800", "a\\udbffb", "\\ud83d"}) {
+    const std::string json = R"({"publish":{"content":{"text":")" + std::string{half} +
+                             R"("},"seq":3,"id":"m","to":{"group":"g"}}})";
+    EXPECT_EQ(recognized(json), (Recognized{.kind = Recognized::Kind::publish, .seq = 3, .id = "m"})) << json;
+    EXPECT_TRUE(told(json).starts_with("`publish.content.text` has half")) << told(json);
+  }
+  // Whole pairs, and a backslash in front of a u, are left as they are.
+  const auto whole =
+      read(R"({"publish":{"seq":3,"id":"m","to":{"group":"g"},"content":{"text":"\ud83d\ude00 \\ud800"}}})");
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(std::get<Publish>(*whole).content.bytes, "😀 \\ud800");
+  EXPECT_TRUE(told(R"({"who":{"group":"\ud800"}})").starts_with("`who.group` has half"));
+  EXPECT_EQ(recognized(R"(["\ud800"])"), std::nullopt);
+  EXPECT_EQ(recognized(R"({"publish":{"seq":3,"id":"\ud800)"), std::nullopt) << "no JSON in any case";
+}
+
+TEST(HubCodecRecognized, NamesTheTextThatIsNotUtf8InProtobuf) {
+  Publish message = publish();
+  message.content.bytes = "in front \x01 behind";
+  std::string bytes{as_text(encoded(Encoding::proto, FromClient{message}))};
+  bytes[bytes.find('\x01', 20)] = '\xFF';
+  EXPECT_EQ(recognized(Encoding::proto, as_bytes(bytes)),
+            (Recognized{.kind = Recognized::Kind::publish, .seq = 1, .id = "m1"}));
+  EXPECT_EQ(told(Encoding::proto, as_bytes(bytes)), "`publish.content.text` is not UTF-8.");
+}
+
+TEST(HubCodecRecognized, TellsApartAnEnvelopeThatIsTooLarge) {
+  for (const Encoding encoding : kBoth) {
+    Publish message = publish();
+    message.content.bytes.assign(70'000, 'x');
+    const ByteBuffer large = encoded(encoding, FromClient{message});
+    EXPECT_EQ(answer_to(encoding, large), Reason::too_large);
+    EXPECT_EQ(recognized(encoding, large),
+              (Recognized{.kind = Recognized::Kind::publish, .seq = 1, .id = "m1"}));
+    EXPECT_TRUE(told(encoding, large).find("the limit is 65536") != std::string::npos);
+    message.content.bytes.assign(limits::kMaxRejectedEnvelope.count(), 'x');
+    const ByteBuffer too_large = encoded(encoding, FromClient{message});
+    EXPECT_EQ(answer_to(encoding, too_large), Reason::too_large);
+    EXPECT_FALSE(recognized(encoding, too_large));
+  }
+  // Whatever the order of its members.
+  const std::string last = R"({"publish":{"content":{"text":")" + std::string(70'000, 'x') +
+                           R"("},"to":{"group":"g"},"id":"m","seq":9}})";
+  EXPECT_EQ(recognized(last), (Recognized{.kind = Recognized::Kind::publish, .seq = 9, .id = "m"}));
 }
 
 // --- hostile input ---

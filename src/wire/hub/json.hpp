@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 
@@ -19,7 +21,10 @@ void append_json(ByteBuffer& out, const google::protobuf::Message& message);
 
 /// Fills an empty message from strict JSON (RFC 8259). Members are called as in JSON or as in the schema;
 /// unknown ones are skipped, null is as good as absent, an enum's unknown name is -1. Nothing recurses deeper
-/// than the schema. Errors: `malformed`, also for JSON deeper than `limits::kMaxJsonDepth`.
-[[nodiscard]] Status read_json(ByteView text, google::protobuf::Message& message);
+/// than the schema. A member whose value does not fit it is left out, and so is half a surrogate pair
+/// (RFC 8259 section 8.2): the first such problem is returned, and the message has everything else. Errors:
+/// `malformed`: it is no JSON object, deeper than `limits::kMaxJsonDepth`, or has two of the top level's
+/// messages.
+[[nodiscard]] Result<std::optional<Error>> read_json(ByteView text, google::protobuf::Message& message);
 
 }  // namespace sluice::wire::hub

@@ -116,4 +116,8 @@ bool is_name(std::string_view text) {
   return !text.empty() && is_label(text, limits::kMaxName);
 }
 
+bool is_id(std::string_view text) {
+  return !text.empty() && is_label(text, limits::kMaxId);
+}
+
 }  // namespace sluice::wire::hub

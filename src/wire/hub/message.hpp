@@ -67,9 +67,11 @@ inline constexpr Reason kUnknownReason{255};
 enum class Level : std::uint8_t { accepted = 0, stored = 1, delivered = 2 };
 [[nodiscard]] std::string_view name_of(Level level);
 
-/// What may name a user or a group, or be the id of a message: 1 to `limits::kMaxName` bytes of UTF-8 without
-/// control characters (C0, DEL, C1).
+/// What may name a user or a group: 1 to `limits::kMaxName` bytes of UTF-8 without control characters (C0,
+/// DEL, C1).
 [[nodiscard]] bool is_name(std::string_view text);
+/// What may be the id of a message or a request: the same with `limits::kMaxId`.
+[[nodiscard]] bool is_id(std::string_view text);
 /// The same with another bound, and it may be empty.
 [[nodiscard]] bool is_label(std::string_view text, Bytes most);
 

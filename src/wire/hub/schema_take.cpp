@@ -16,8 +16,9 @@ namespace {
 /// Takes the fields of one message over and remembers the first that breaks a rule.
 class Taker {
  public:
-  /// `what` is the message as it is called on the wire.
-  explicit Taker(std::string_view what) : what_(what) {}
+  /// `what` is the message as it is called on the wire; `problem`: one was found before.
+  explicit Taker(std::string_view what, std::optional<Error> problem = std::nullopt)
+      : what_(what), refused_(std::move(problem)) {}
 
   std::string name(std::string_view field, const std::string& text) {
     if (!is_name(text)) {
@@ -27,8 +28,16 @@ class Taker {
     return text;
   }
 
+  std::string id(std::string_view field, const std::string& text) {
+    if (!is_id(text)) {
+      refuse("`{}.{}` takes 1 to {} bytes of UTF-8 without control characters.", field,
+             limits::kMaxId.count());
+    }
+    return text;
+  }
+
   /// May be empty.
-  std::string label(std::string_view field, const std::string& text, Bytes most = limits::kMaxName) {
+  std::string label(std::string_view field, const std::string& text, Bytes most = limits::kMaxId) {
     if (!is_label(text, most)) {
       refuse("`{}.{}` takes at most {} bytes of UTF-8 without control characters.", field, most.count());
     }
@@ -149,65 +158,107 @@ Resume take(Taker& taker, const v1::Resume& in) {
   return resume;
 }
 
-Result<FromClient> take(v1::Hello& in) {
-  Taker taker{"hello"};
+using FromClientOr = std::expected<FromClient, Undecoded>;
+
+Reason reason_for(const Error& error) {
+  switch (error.code) {
+    case Errc::limit_exceeded:
+      return Reason::too_large;
+    case Errc::unsupported:
+      return Reason::unsupported;
+    case Errc::protocol_violation:
+      return Reason::protocol_violation;
+    default:
+      return Reason::malformed;
+  }
+}
+
+/// A message that was put together, or what its rejection is about.
+FromClientOr told_apart(Result<FromClient> taken, Recognized recognized) {
+  if (taken) return std::move(*taken);
+  Undecoded rejected = undecoded(std::move(taken.error()));
+  rejected.recognized = std::move(recognized);
+  return std::unexpected(std::move(rejected));
+}
+FromClientOr not_told_apart(Result<FromClient> taken) {
+  if (taken) return std::move(*taken);
+  return std::unexpected(undecoded(std::move(taken.error())));
+}
+
+/// What may go into an answer as it came.
+std::string id_or_nothing(const std::string& text) {
+  return is_id(text) ? text : std::string{};
+}
+std::string name_or_nothing(const std::string& text) {
+  return is_name(text) ? text : std::string{};
+}
+
+FromClientOr take(v1::Hello& in, std::optional<Error> problem) {
+  Taker taker{"hello", std::move(problem)};
   Hello hello{.token = taker.token("token", in.token()),
-              .user = taker.label("user", in.user()),
+              .user = taker.label("user", in.user(), limits::kMaxName),
               .acknowledges = in.acknowledges(),
               .agent = taker.label("agent", in.agent(), limits::kMaxExplanation)};
   if (in.has_resume()) hello.resume = take(taker, in.resume());
-  return taker.result<FromClient>(std::move(hello));
+  return not_told_apart(taker.result<FromClient>(std::move(hello)));
 }
 
-Result<FromClient> take(v1::Publish& in) {
-  Taker taker{"publish"};
-  return taker.result<FromClient>(Publish{.seq = taker.seq(in.seq()),
-                                          .id = taker.name("id", in.id()),
-                                          .to = taker.conversation("to", in.to()),
-                                          .content = taker.needed_content(*in.mutable_content()),
-                                          .level = taker.level(in.level()),
-                                          .key = taker.label("key", in.key()),
-                                          .ttl_ms = in.ttl_ms()});
+FromClientOr take(v1::Publish& in, std::optional<Error> problem) {
+  Taker taker{"publish", std::move(problem)};
+  return told_apart(taker.result<FromClient>(Publish{.seq = taker.seq(in.seq()),
+                                                     .id = taker.id("id", in.id()),
+                                                     .to = taker.conversation("to", in.to()),
+                                                     .content = taker.needed_content(*in.mutable_content()),
+                                                     .level = taker.level(in.level()),
+                                                     .key = taker.label("key", in.key()),
+                                                     .ttl_ms = in.ttl_ms()}),
+                    {.kind = Recognized::Kind::publish, .seq = in.seq(), .id = id_or_nothing(in.id())});
 }
 
-Result<FromClient> take(v1::Request& in) {
-  Taker taker{"request"};
-  return taker.result<FromClient>(Request{.seq = taker.seq(in.seq()),
-                                          .id = taker.name("id", in.id()),
-                                          .user = taker.name("user", in.user()),
-                                          .content = taker.needed_content(*in.mutable_content()),
-                                          .timeout_ms = in.timeout_ms()});
+FromClientOr take(v1::Request& in, std::optional<Error> problem) {
+  Taker taker{"request", std::move(problem)};
+  return told_apart(taker.result<FromClient>(Request{.seq = taker.seq(in.seq()),
+                                                     .id = taker.id("id", in.id()),
+                                                     .user = taker.name("user", in.user()),
+                                                     .content = taker.needed_content(*in.mutable_content()),
+                                                     .timeout_ms = in.timeout_ms()}),
+                    {.kind = Recognized::Kind::request, .seq = in.seq(), .id = id_or_nothing(in.id())});
 }
 
-Result<FromClient> take(v1::Join& in) {
-  Taker taker{"join"};
+FromClientOr take(v1::Join& in, std::optional<Error> problem) {
+  Taker taker{"join", std::move(problem)};
   Join join{.group = taker.name("group", in.group()), .presence = in.presence()};
   if (in.has_from()) join.from = taker.position(in.from().epoch(), in.from().offset());
-  return taker.result<FromClient>(std::move(join));
+  return told_apart(taker.result<FromClient>(std::move(join)), {.group = name_or_nothing(in.group())});
 }
 
-Result<FromClient> take(v1::Leave& in) {
-  Taker taker{"leave"};
-  return taker.result<FromClient>(Leave{.group = taker.name("group", in.group())});
+FromClientOr take(v1::Leave& in, std::optional<Error> problem) {
+  Taker taker{"leave", std::move(problem)};
+  return told_apart(taker.result<FromClient>(Leave{.group = taker.name("group", in.group())}),
+                    {.group = name_or_nothing(in.group())});
 }
 
-Result<FromClient> take(v1::Pull& in) {
-  Taker taker{"pull"};
+FromClientOr take(v1::Pull& in, std::optional<Error> problem) {
+  Taker taker{"pull", std::move(problem)};
   if (in.last() != 0 && in.last() < in.first()) taker.refuse("`{}.{}` is before its first.", "last");
-  return taker.result<FromClient>(Pull{.conversation = taker.conversation("conversation", in.conversation()),
-                                       .epoch = taker.place("epoch", in.epoch()),
-                                       .first = taker.place("first", in.first()),
-                                       .last = taker.place("last", in.last())});
+  auto taken =
+      taker.result<FromClient>(Pull{.conversation = taker.conversation("conversation", in.conversation()),
+                                    .epoch = taker.place("epoch", in.epoch()),
+                                    .first = taker.place("first", in.first()),
+                                    .last = taker.place("last", in.last())});
+  const v1::Conversation& of = in.conversation();
+  return told_apart(std::move(taken), {.group = name_or_nothing(of.has_user() ? of.user() : of.group())});
 }
 
-Result<FromClient> take(v1::Who& in) {
-  Taker taker{"who"};
-  return taker.result<FromClient>(Who{.group = taker.name("group", in.group())});
+FromClientOr take(v1::Who& in, std::optional<Error> problem) {
+  Taker taker{"who", std::move(problem)};
+  return told_apart(taker.result<FromClient>(Who{.group = taker.name("group", in.group())}),
+                    {.group = name_or_nothing(in.group())});
 }
 
-Result<FromClient> take(v1::Refresh& in) {
-  Taker taker{"refresh"};
-  return taker.result<FromClient>(Refresh{.token = taker.needed_token("token", in.token())});
+FromClientOr take(v1::Refresh& in, std::optional<Error> problem) {
+  Taker taker{"refresh", std::move(problem)};
+  return told_apart(taker.result<FromClient>(Refresh{.token = taker.needed_token("token", in.token())}), {});
 }
 
 // --- from the hub ---
@@ -254,7 +305,7 @@ Result<FromHub> take(v1::Delivery& in) {
   Taker taker{"delivery"};
   return taker.result<FromHub>(Delivery{.from = taker.name("from", in.from()),
                                         .to = taker.conversation("to", in.to()),
-                                        .id = taker.name("id", in.id()),
+                                        .id = taker.id("id", in.id()),
                                         .position = taker.position(in.epoch(), in.offset()),
                                         .sent_at = in.sent_at_ms(),
                                         .content = taker.content(*in.mutable_content()),
@@ -329,7 +380,7 @@ Result<FromHub> take(v1::Error& in) {
                                        .message = taker.explanation("message", in.message()),
                                        .retry_after_ms = in.retry_after_ms(),
                                        .seq = in.seq(),
-                                       .group = taker.label("group", in.group())});
+                                       .group = taker.label("group", in.group(), limits::kMaxName)});
 }
 
 Result<FromHub> take(v1::Kick& in) {
@@ -342,16 +393,23 @@ Result<FromHub> take(v1::Kick& in) {
 // --- from both ---
 
 template <typename Whole>
-Result<Whole> take_reply(v1::Reply& in) {
-  Taker taker{"reply"};
+Result<Whole> take_reply(v1::Reply& in, std::optional<Error> problem = std::nullopt) {
+  Taker taker{"reply", std::move(problem)};
   const Reason reason = Taker::reason(in.reason());
   v1::Content& content = *in.mutable_content();
   return taker.result<Whole>(
-      Reply{.request = taker.name("request", in.request()),
+      Reply{.request = taker.id("request", in.request()),
             .content = reason == Reason::none ? taker.needed_content(content) : taker.content(content),
             .reason = reason,
             .message = taker.explanation("message", in.message()),
             .retry_after_ms = in.retry_after_ms()});
+}
+
+/// A message that needs no answer, and so gets none that would say what is wrong with it.
+template <typename Message>
+FromClientOr take_unanswered(Message message, std::optional<Error> problem) {
+  if (problem) return std::unexpected(undecoded(std::move(*problem)));
+  return message;
 }
 
 template <typename Whole>
@@ -366,36 +424,44 @@ Result<Whole> wrong_side() {
 
 }  // namespace
 
-Result<FromClient> take_from_client(v1::Envelope& envelope) {
+Undecoded undecoded(Error error) {
+  return {.reason = reason_for(error), .message = std::move(error.message)};
+}
+
+std::expected<FromClient, Undecoded> take_from_client(v1::Envelope& envelope, std::optional<Error> problem) {
   switch (envelope.body_case()) {
     case v1::Envelope::kHello:
-      return take(*envelope.mutable_hello());
+      return take(*envelope.mutable_hello(), std::move(problem));
     case v1::Envelope::kPublish:
-      return take(*envelope.mutable_publish());
+      return take(*envelope.mutable_publish(), std::move(problem));
     case v1::Envelope::kRequest:
-      return take(*envelope.mutable_request());
+      return take(*envelope.mutable_request(), std::move(problem));
     case v1::Envelope::kJoin:
-      return take(*envelope.mutable_join());
+      return take(*envelope.mutable_join(), std::move(problem));
     case v1::Envelope::kLeave:
-      return take(*envelope.mutable_leave());
+      return take(*envelope.mutable_leave(), std::move(problem));
     case v1::Envelope::kPull:
-      return take(*envelope.mutable_pull());
+      return take(*envelope.mutable_pull(), std::move(problem));
     case v1::Envelope::kWho:
-      return take(*envelope.mutable_who());
+      return take(*envelope.mutable_who(), std::move(problem));
     case v1::Envelope::kRefresh:
-      return take(*envelope.mutable_refresh());
-    case v1::Envelope::kReply:
-      return take_reply<FromClient>(*envelope.mutable_reply());
+      return take(*envelope.mutable_refresh(), std::move(problem));
+    case v1::Envelope::kReply: {
+      v1::Reply& reply = *envelope.mutable_reply();
+      auto taken = take_reply<FromClient>(reply, std::move(problem));
+      return told_apart(std::move(taken),
+                        {.kind = Recognized::Kind::reply, .id = id_or_nothing(reply.request())});
+    }
     case v1::Envelope::kAck:
-      return Ack{.seq = envelope.ack().seq()};
+      return take_unanswered(Ack{.seq = envelope.ack().seq()}, std::move(problem));
     case v1::Envelope::kPing:
-      return Ping{.nonce = envelope.ping().nonce()};
+      return take_unanswered(Ping{.nonce = envelope.ping().nonce()}, std::move(problem));
     case v1::Envelope::kPong:
-      return Pong{.nonce = envelope.pong().nonce()};
+      return take_unanswered(Pong{.nonce = envelope.pong().nonce()}, std::move(problem));
     case v1::Envelope::BODY_NOT_SET:
-      return nothing_known<FromClient>();
+      return not_told_apart(problem ? fail(std::move(*problem)) : nothing_known<FromClient>());
     default:
-      return wrong_side<FromClient>();
+      return not_told_apart(wrong_side<FromClient>());
   }
 }
 

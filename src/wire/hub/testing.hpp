@@ -290,7 +290,7 @@ inline std::optional<FromClient> read(std::string_view json) {
 /// What a hub would answer to this; none when it decodes.
 inline Reason answer_to(Encoding encoding, ByteView message) {
   const auto decoded = decode_from_client(encoding, message);
-  return decoded ? Reason::none : reason_for(decoded.error());
+  return decoded ? Reason::none : decoded.error().reason;
 }
 inline Reason answer_to(std::string_view json) {
   return answer_to(Encoding::json, as_bytes(json));

@@ -63,6 +63,7 @@ struct Wire {
   bool refused = false;          ///< Owes an `on_writable`.
   bool reading = true;
   std::optional<Duration> ping_interval;  ///< Another one than it came with.
+  std::optional<Bytes> max_message;       ///< The same.
   std::optional<std::uint16_t> closed;    ///< The close code.
   bool cut = false;
   bool gone = false;  ///< The hub has let go of the socket.
@@ -83,6 +84,7 @@ class FakeSocket final : public transport::MessageSocket {
     return taken;
   }
   void set_ping_interval(Duration interval) override { wire_->ping_interval = interval; }
+  void set_max_message(Bytes most) override { wire_->max_message = most; }
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell farewell) override {
