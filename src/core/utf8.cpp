@@ -48,6 +48,16 @@ std::string_view utf8_prefix(std::string_view text, std::size_t bytes) {
   return text.substr(0, taken);
 }
 
+Character first_character(std::string_view text) {
+  const std::size_t size = character_length(text);
+  if (size == 0) return {};
+  const auto lead = static_cast<std::uint8_t>(text.front());
+  // RFC 3629 §3: of the first byte seven bits, or what the length leaves of them; of each other one six.
+  char32_t code = size == 1 ? lead : lead & (0x7FU >> size);
+  for (const char c : text.substr(1, size - 1)) code = code << 6U | (static_cast<std::uint8_t>(c) & 0x3FU);
+  return {.code = code, .size = size};
+}
+
 bool is_utf8(std::string_view text) {
   return utf8_prefix(text, text.size()).size() == text.size();
 }

@@ -13,4 +13,11 @@ namespace sluice {
 /// character.
 [[nodiscard]] std::string_view utf8_prefix(std::string_view text, std::size_t bytes);
 
+/// The character at the start of a text that is not empty.
+struct Character {
+  char32_t code = 0;
+  std::size_t size = 0;  ///< In bytes; 0: they are not UTF-8.
+};
+[[nodiscard]] Character first_character(std::string_view text);
+
 }  // namespace sluice

@@ -18,6 +18,13 @@ TEST(Printable, EscapesEveryControlCharacter) {
   EXPECT_EQ(printable("\u0080 \u0085 \u009b31m \u009f"), R"(\u0080 \u0085 \u009b31m \u009f)");
 }
 
+TEST(Printable, EscapesWhatTurnsTextRoundHidesOrEndsALine) {
+  EXPECT_EQ(printable("invoice\u202Efdp.exe"), R"(invoice\u202efdp.exe)");
+  EXPECT_EQ(printable("\u2066a\u2069 ad\u200Bmin \uFEFF \u2028\u2029"),
+            R"(\u2066a\u2069 ad\u200bmin \ufeff \u2028\u2029)");
+  EXPECT_EQ(printable("\U000E0041"), R"(\udb40\udc41)") << "as JSON has it";
+}
+
 TEST(Printable, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(printable("\x9b[2J"), "\uFFFD[2J");        // C1 as eight-bit terminals have it
   EXPECT_EQ(printable("\xC2"), "\uFFFD");              // cut short

@@ -195,6 +195,7 @@ std::vector<Field> fields_of(Settings& settings) {
       .live("misses", &settings.heartbeat.misses)
       .from(1, 100);
   add_session(all, gateway);
+  Section{all, "names"}.live("allow_invisible", &gateway.invisible_names);
   add_store(all, settings.store);
   Section{all, "admin"}.live("token_file", &settings.admin.token_file);
   add_log(all, settings.log);

@@ -45,6 +45,7 @@ struct GatewaySettings {
   std::size_t connections_per_user = limits::kConnectionsPerUser;
   std::size_t groups_per_connection = limits::kGroupsPerConnection;
   std::size_t requests_per_connection = limits::kRequestsPerConnection;
+  bool invisible_names = false;  ///< Names of users and groups may have characters that nobody sees.
 };
 
 }  // namespace sluice::hub

@@ -186,6 +186,8 @@ class Shard {
   /// False: it answers no request, and its sender was told.
   bool reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
   [[nodiscard]] bool may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now);
+  /// Why a name is not one here.
+  [[nodiscard]] std::optional<std::string> not_a_name(std::string_view what, std::string_view name) const;
   [[nodiscard]] bool memory_is_short() const;
   [[nodiscard]] Duration wait_for_memory();
   void reply_from(mail::ReplyFrom mail, Moment now);

@@ -37,6 +37,7 @@ void Shard::join(Connection& connection, const wire::hub::Join& join, Moment now
   const auto no = [&](Reason reason, std::string message) {
     refuse(connection, {.reason = reason, .message = std::move(message), .group = join.group}, now);
   };
+  if (auto why = not_a_name("join.group", join.group)) return no(Reason::malformed, std::move(*why));
   if (!connection.identity.rights.may_join(join.group))
     return no(Reason::forbidden, "You may not join this group.");
   if (connection.interests.contains(group(join.group))) {

@@ -116,6 +116,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
         now);
   };
   const auth::Identity& identity = connection.identity;
+  if (auto why = not_a_name("publish.to", publish.to.name)) return no(Reason::malformed, std::move(*why));
   if (has_expired(identity, now)) return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
   const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
@@ -232,6 +233,7 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
                          .retry_after_ms = in_ms(retry_after)},
         now);
   };
+  if (auto why = not_a_name("request.user", request.user)) return no(Reason::malformed, std::move(*why));
   if (has_expired(connection.identity, now))
     return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!connection.identity.rights.may_ask(request.user))

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "hub/gateway/shard.hpp"
+#include "hub/gateway/visible_names.hpp"
 
 /// What becomes of a client's envelope that cannot be taken.
 namespace sluice::hub {
@@ -8,6 +9,10 @@ namespace sluice::hub {
 using wire::hub::Reason;
 using wire::hub::Recognized;
 using wire::hub::Undecoded;
+
+std::optional<std::string> Shard::not_a_name(std::string_view what, std::string_view name) const {
+  return settings_.invisible_names ? std::nullopt : invisible_in(what, name);
+}
 
 void Shard::heard_undecoded(ConnectionRef from, Undecoded what, std::size_t size, Moment now) {
   Connection* const connection = live(from);

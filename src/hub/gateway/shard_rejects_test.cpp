@@ -141,5 +141,41 @@ TEST_F(ShardRejects, ARejectedMessageCostsItsSenderWhatAGoodOneDoes) {
   EXPECT_EQ(ann.all<wire::hub::Refusal>().back().reason, Reason::rate_limited);
 }
 
+// --- names that look like others
+
+class ShardNames : public ShardRejects {
+ protected:
+  static constexpr auto kHidden = "ad\u200Bmin";
+};
+
+TEST_F(ShardNames, AGroupOrUserWithAnInvisibleCharacterIsRejected) {
+  world.say(ann, wire::hub::Join{.group = kHidden});
+  world.publish(ann, group(kHidden), "m");
+  world.say(ann, wire::hub::Request{.seq = ++ann.seq, .id = "q", .user = kHidden});
+  settle();
+  ASSERT_THAT(ann.all<wire::hub::Refusal>(), SizeIs(1));
+  EXPECT_EQ(ann.all<wire::hub::Refusal>()[0].reason, Reason::malformed);
+  EXPECT_THAT(ann.all<wire::hub::Refusal>()[0].message, ::testing::HasSubstr("`join.group`"));
+  EXPECT_THAT(ann.all<wire::hub::Refusal>()[0].message, ::testing::HasSubstr("U+200B"));
+  ASSERT_THAT(ann.all<wire::hub::Receipt>(), SizeIs(1));
+  EXPECT_EQ(ann.all<wire::hub::Receipt>()[0].reason, Reason::malformed);
+  ASSERT_THAT(ann.all<wire::hub::Reply>(), SizeIs(1));
+  EXPECT_EQ(ann.all<wire::hub::Reply>()[0].reason, Reason::malformed);
+  const auto hidden = world.connect(kHidden);
+  settle();
+  EXPECT_TRUE(hidden.wire->closed);
+}
+
+TEST_F(ShardNames, AnOperatorMayAllowThem) {
+  GatewaySettings settings;
+  settings.invisible_names = true;
+  world.shard().set_settings(settings, world.now);
+  world.say(ann, wire::hub::Join{.group = kHidden});
+  const auto hidden = world.connect(kHidden);
+  settle();
+  EXPECT_THAT(ann.all<wire::hub::Joined>(), SizeIs(1));
+  EXPECT_FALSE(hidden.wire->closed);
+}
+
 }  // namespace
 }  // namespace sluice::hub

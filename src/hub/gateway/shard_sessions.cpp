@@ -48,6 +48,11 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
   }
   auto identity = around_.port.identify(hello, now.wall);
   if (!identity) return end(connection, identity.error().reason, How::told, identity.error().message, now);
+  if (auto why = not_a_name("user", identity->user)) {
+    const bool from_token = !hello.token.empty();
+    return end(connection, from_token ? Reason::token_invalid : Reason::malformed, How::told, std::move(*why),
+               now);
+  }
   identify_as(connection, std::move(*identity));
   const std::string& user = connection.identity.user;
   if (hello.resume) {
