@@ -11,6 +11,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "core/client_limits.hpp"
 #include "core/hub_limits.hpp"
 #include "wire/json/bounded.hpp"
 
@@ -19,8 +20,10 @@ namespace {
 
 using wire::hub::Conversation;
 
-/// A token, and as many positions as a client may have, at their longest.
-constexpr std::size_t kLongestState = 128 * 1024;
+/// A token, and as many positions as a client may have, at their longest: each byte of a name escaped, two
+/// numbers, and the members' names.
+constexpr std::size_t kLongestState =
+    limits::kMaxToken.count() + limits::kClientConversations * (2 * limits::kMaxName.count() + 128);
 constexpr wire::json::Limits kStateLimits{.text = Bytes{kLongestState}, .memory = Bytes{16 * kLongestState}};
 
 std::string reason() {

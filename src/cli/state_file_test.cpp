@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/client_limits.hpp"
+
 namespace sluice::cli {
 namespace {
 
@@ -51,6 +53,22 @@ TEST(StateFile, IsReadAsItWasWritten) {
   EXPECT_EQ(seen.st_mode & 0777U, 0600U) << "it holds a secret";
   ASSERT_TRUE(save_state(folder.file(), {.session_token = "other"}));
   EXPECT_EQ(load_state(folder.file()).value().session_token, "other");
+}
+
+TEST(StateFile, HasRoomForAsManyOfTheLongestNamesAsAClientKeeps) {
+  const Folder folder;
+  KeptState longest{.session_token = std::string(limits::kMaxToken.count(), 't')};
+  for (std::size_t i = 0; i < limits::kClientConversations; ++i) {
+    const std::string number = std::to_string(i);
+    longest.positions.push_back(
+        {.conversation = {.kind = Conversation::Kind::group,
+                          .name = std::string(limits::kMaxName.count() - number.size(), '"') + number},
+         .position = {limits::kMaxPosition, limits::kMaxPosition}});
+  }
+  ASSERT_TRUE(save_state(folder.file(), longest));
+  const auto loaded = load_state(folder.file());
+  ASSERT_TRUE(loaded) << describe(loaded.error());
+  EXPECT_EQ(*loaded, longest);
 }
 
 TEST(StateFile, RefusesWhatIsNone) {
