@@ -28,6 +28,7 @@ class TunnelHost final : public Job, private rendezvous::HostListener {
   TunnelHost(asio::any_io_executor executor, TunnelHostOptions options, TunnelHostObserver& observer)
       : executor_(std::move(executor)),
         targets_(std::move(options.targets)),
+        max_clients_(options.max_clients),
         observer_(observer),
         rendezvous_({.connect = hub_connector(options.peer.hub),
                      .make_peer = webrtc::peer_connection_factory(executor_, options.peer.ice),
@@ -50,6 +51,7 @@ class TunnelHost final : public Job, private rendezvous::HostListener {
   void on_waiting(const std::optional<crypto::Code>& code, std::optional<Duration> expires_in) override;
   void on_code_burnt(const Error& reason) override { observer_.on_code_burnt(reason); }
   void on_progress(rendezvous::Progress) override {}
+  [[nodiscard]] std::optional<Error> rejection() override;
   void on_peer(std::unique_ptr<transport::Link> channel) override;
   void on_trouble(const rendezvous::Failure& failure) override;
 
@@ -58,6 +60,7 @@ class TunnelHost final : public Job, private rendezvous::HostListener {
 
   asio::any_io_executor executor_;
   tunnel::Targets targets_;
+  std::size_t max_clients_;
   TunnelHostObserver& observer_;
   rendezvous::HostRendezvous rendezvous_;
   std::list<Session> sessions_;
@@ -98,15 +101,15 @@ void TunnelHost::on_trouble(const rendezvous::Failure& failure) {
   observer_.on_trouble(to_failure(failure));
 }
 
+/// One introduction at a time, so that whoever was not rejected finds a place at its end.
+std::optional<Error> TunnelHost::rejection() {
+  if (sessions_.size() < max_clients_) return std::nullopt;
+  return Error{.code = Errc::busy,
+               .message = fmt::format("The host is full: it serves {} client{}, as many as it may at once.",
+                                      sessions_.size(), sessions_.size() == 1 ? "" : "s")};
+}
+
 void TunnelHost::on_peer(std::unique_ptr<transport::Link> channel) {
-  if (sessions_.size() >= limits::kMaxSessions) {
-    return observer_.on_trouble(
-        {.stage = Stage::running,
-         .error = {.code = Errc::limit_exceeded,
-                   .message =
-                       fmt::format("a client was turned away: {} are being served, as many as may be at once",
-                                   sessions_.size())}});
-  }
   const std::uint64_t number = ++last_number_;
   observer_.on_peer_connected(number, channel->path());
   sessions_.push_back(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "api/job.hpp"
 #include "api/peer_options.hpp"
+#include "core/limits.hpp"
 #include "peer/tunnel/targets.hpp"
 #include "transport/link.hpp"
 
@@ -17,8 +19,9 @@ namespace sluice::api {
 
 struct TunnelHostOptions {
   PeerOptions peer;
-  tunnel::Targets targets;               ///< The first is the default. Nothing else can be reached.
-  std::optional<crypto::SharedKey> key;  ///< Instead of codes.
+  tunnel::Targets targets;                         ///< The first is the default. Nothing else can be reached.
+  std::optional<crypto::SharedKey> key;            ///< Instead of codes.
+  std::size_t max_clients = limits::kMaxSessions;  ///< At the same time; those beyond are told so.
 };
 
 /// What a host tells whoever runs it; on its shard.

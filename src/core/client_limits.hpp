@@ -50,4 +50,13 @@ static_assert(kClientUnsent >= 4 * (kGroupsPerConnection + kClientUnanswered + k
 /// over time, its inbox, and everyone's.
 inline constexpr std::size_t kClientConversations = 1'024;
 
+// --- a forward and its host -----------------------------------------------------------------------------
+
+/// A tunnel that lasted so long was a good one: the pauses before its host is sought again begin anew. Twice
+/// the longest pause, so that one that dies each time it comes up is not sought faster than that.
+inline constexpr auto kTunnelSettled = 60s;
+/// The shortest pause after a host said that it is full: a place becomes free when somebody leaves, and
+/// asking takes its only place for an introduction.
+inline constexpr auto kHostFullPause = 3s;
+
 }  // namespace sluice::limits

@@ -34,7 +34,8 @@ asio::awaitable<Outcome> connect_as_client(ClientSetup setup) {
                          .introduction = initiator,
                          .make_peer = setup.make_peer,
                          .on_progress = setup.on_progress,
-                         .visit = {}}};
+                         .visit = {},
+                         .reject = {}}};
   Outcome outcome = co_await introducer.run();
   co_await mailbox.close();  // so that the last word arrives
   co_return outcome;

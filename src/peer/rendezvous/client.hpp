@@ -25,7 +25,8 @@ struct ClientSetup {
 /// Meets the host that the credential names, confirms the key and builds the channel; then leaves the hub.
 ///
 /// Errors by phase. `hub`: what the connector says, `link_lost`, `timed_out`. `key`: `not_found` (the code is
-/// unknown, used up or expired), `wrong_code`, `busy`, `limit_exceeded` (too many tries), `timed_out`,
+/// unknown, used up or expired), `wrong_code`, `busy` (another
+/// visitor is there, or the host serves as many as it may), `limit_exceeded` (too many tries), `timed_out`,
 /// `unsupported`, `protocol_violation`. `path`: what the peer connection says, or what the host says of its
 /// own. Cancellation: throws `operation_aborted`; connection and place end at once.
 boost::asio::awaitable<Outcome> connect_as_client(ClientSetup setup);

@@ -43,7 +43,8 @@ asio::awaitable<Failure> HostRendezvous::run() {
   for (;;) {
     MailboxEnd end = co_await serve_mailbox();
     if (end.failure) {
-      if (stats_.mailboxes == 0 || end.why == MailboxEnd::Why::hub_unfit) co_return std::move(*end.failure);
+      const bool at_first = stats_.mailboxes == 0 && !setup_.key;
+      if (at_first || end.why == MailboxEnd::Why::hub_unfit) co_return std::move(*end.failure);
       ++stats_.hub_failures;
       listener_.on_trouble(*end.failure);
     }
@@ -158,7 +159,8 @@ asio::awaitable<std::optional<HostRendezvous::MailboxEnd>> HostRendezvous::intro
                          .introduction = responder,
                          .make_peer = setup_.make_peer,
                          .on_progress = [this](Progress progress) { listener_.on_progress(progress); },
-                         .visit = visit}};
+                         .visit = visit,
+                         .reject = [this] { return listener_.rejection(); }}};
   Outcome outcome = co_await introducer.run();
   if (responder.confirmed()) pace_.confirmed();
   const bool wrong = introducer.guess() == Ended::Guess::wrong;
@@ -182,6 +184,9 @@ void HostRendezvous::after_introduction(Place& place, client::VisitId visit, con
   if (introducer.guess() == Ended::Guess::wrong) {
     ++stats_.wrong_guesses;
     place.leaving = {.visit = visit, .until = Clock::now() + pace_.wrong_key()};
+  } else if (failure.error.code == Errc::busy) {
+    ++stats_.turned_away;
+    release(place, visit);
   } else {
     ++(failure.phase == Phase::path ? stats_.failed_after_key : stats_.failed_before_key);
     release(place, visit);

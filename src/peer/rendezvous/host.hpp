@@ -29,6 +29,9 @@ class HostListener {
   /// Somebody tried a wrong code: it no longer works, a new one follows.
   virtual void on_code_burnt(const Error& reason) = 0;
   virtual void on_progress(Progress progress) = 0;
+  /// Why a client that has just proved itself cannot be served now, with the code `busy`; nothing: it can. It
+  /// is told this, no path is sought, and no code is burnt.
+  [[nodiscard]] virtual std::optional<Error> rejection() { return std::nullopt; }
   /// A client that has proved itself. The link is the listener's from now on.
   virtual void on_peer(std::unique_ptr<transport::Link> channel) = 0;
   /// Something went wrong that the host gets over by itself: a visitor who left, a path that was not found, a
@@ -52,6 +55,7 @@ struct HostStats {
   std::uint64_t visitors = 0;
   std::uint64_t connected = 0;
   std::uint64_t wrong_guesses = 0;  ///< Visitors who tried a wrong code or key.
+  std::uint64_t turned_away = 0;    ///< Had the key, and could not be served.
   std::uint64_t failed_before_key = 0;
   std::uint64_t failed_after_key = 0;
   std::uint64_t mailboxes = 0;
@@ -75,9 +79,10 @@ class HostRendezvous {
       : setup_(std::move(setup)), listener_(listener), pace_(setup_.pace) {}
 
   /// Runs until cancelled (throws `operation_aborted`), or returns why the first mailbox could not be opened:
-  /// phase `hub`, or `key` when the hub refuses. Later failures are told to the listener and got over, but
-  /// for those of the connector that waiting does not mend, which are returned too: `permission_denied`
-  /// (another certificate than the pinned or a trusted one) and `invalid_argument`.
+  /// phase `hub`, or `key` when the hub refuses. Somebody waits for the first code; with a key nobody does,
+  /// and that failure is got over as later ones are: told to the listener, and tried again. Always returned
+  /// are those of the connector that waiting does not mend: `permission_denied` (another certificate than the
+  /// pinned or a trusted one) and `invalid_argument`.
   boost::asio::awaitable<Failure> run();
 
   [[nodiscard]] const HostStats& stats() const { return stats_; }

@@ -35,11 +35,16 @@ class Heard final : public HostListener {
     EXPECT_EQ(reason.code, Errc::wrong_code);
   }
   void on_progress(Progress at) override { progress.push_back(at); }
+  std::optional<Error> rejection() override {
+    if (!full) return std::nullopt;
+    return Error{.code = Errc::busy, .message = "The host is full."};
+  }
   void on_peer(std::unique_ptr<transport::Link> channel) override { channels.push_back(std::move(channel)); }
   void on_trouble(const Failure& failure) override { troubles.push_back(failure); }
 
   int waiting = 0;
   int burnt = 0;
+  bool full = false;
   std::optional<crypto::Code> last_code;
   std::optional<Duration> expires;
   std::vector<Progress> progress;
@@ -237,6 +242,41 @@ TEST(Rendezvous, KeyFileNeedsNoCodeAndAWrongKeyBurnsNothing) {
   EXPECT_EQ(world.heard.waiting, 1);  // the same mailbox all the time
 }
 
+TEST(Rendezvous, HostThatIsFullSaysSoBeforeAPathIsSoughtAndBurnsNothing) {
+  World world;
+  world.heard.full = true;
+  world.start_host();
+  world.wait_for_code();
+  const crypto::Code code = *world.heard.last_code;
+  world.start_client(Credential::of(code));
+  world.wait_for_outcomes();
+  ASSERT_FALSE(world.outcomes[0]);
+  EXPECT_EQ(world.outcomes[0].error().phase, Phase::key);
+  EXPECT_EQ(world.outcomes[0].error().error.code, Errc::busy);
+  EXPECT_EQ(world.outcomes[0].error().error.message, "The host is full.");
+  EXPECT_LE(world.peers.made, 1);  // the client's own, before it heard
+  EXPECT_EQ(world.heard.burnt, 0);
+  // The same code lets the next one in once there is room.
+  world.heard.full = false;
+  world.start_client(Credential::of(code));
+  world.wait_for_outcomes(2);
+  EXPECT_TRUE(world.outcomes[1]);
+  EXPECT_EQ(world.host->stats().turned_away, 1U);
+  EXPECT_EQ(world.host->stats().failed_after_key, 0U);
+}
+
+TEST(Rendezvous, HostThatIsFullTellsNothingToAGuesserAndStillBurnsTheCode) {
+  World world;
+  world.heard.full = true;
+  world.start_host();
+  world.wait_for_code();
+  world.start_client(Credential::of(world.wrong_code()));
+  world.wait_for_outcomes();
+  ASSERT_FALSE(world.outcomes[0]);
+  EXPECT_EQ(world.outcomes[0].error().error.code, Errc::wrong_code);
+  EXPECT_EQ(world.heard.burnt, 1);
+}
+
 TEST(Rendezvous, ExpiredCodeIsReplacedAtOnce) {
   World world{{.pace = {.settled = 0s}}};
   world.start_host();
@@ -288,6 +328,18 @@ TEST(Rendezvous, HostSaysSoWhenThereIsNoHubAtFirst) {
   EXPECT_EQ(world.host_ended->error.code, Errc::unreachable);
 }
 
+TEST(Rendezvous, HostWithAKeyWaitsForAHubThatIsNotThereYet) {
+  World world{{.key = crypto::SharedKey::random(), .pace = {.hub = {.first = 1ms, .longest = 1ms}}}};
+  world.hub.reachable = false;
+  world.start_host();
+  world.run_until([&] { return world.heard.troubles.size() >= 3; });
+  EXPECT_FALSE(world.host_ended);
+  EXPECT_EQ(world.heard.troubles[0].phase, Phase::hub);
+  EXPECT_EQ(world.heard.troubles[0].error.code, Errc::unreachable);
+  world.hub.reachable = true;
+  world.wait_for_code();
+}
+
 class HubThatChanged : public ::testing::TestWithParam<Errc> {};
 
 TEST_P(HubThatChanged, EndsTheHostWhenWaitingDoesNotMendIt) {
@@ -318,20 +370,28 @@ TEST(Rendezvous, HubThatIsAwayIsSoughtForAsLongAsItTakes) {
   world.wait_for_code(2);
 }
 
-TEST(Rendezvous, SecondHostWithTheSameKeyIsRefused) {
+TEST(Rendezvous, SecondHostWithTheSameKeyIsToldSoAndHasItsTurnOnceTheFirstHasGone) {
   const crypto::SharedKey key = crypto::SharedKey::random();
   World world{{.key = key.clone()}};
   world.start_host();
   world.wait_for_code();
-  HostSetup setup{.connect = world.hub.connector(), .make_peer = world.peers.factory(), .key = key.clone()};
+  HostSetup setup{.connect = world.hub.connector(),
+                  .make_peer = world.peers.factory(),
+                  .key = key.clone(),
+                  .pace = {.hub = {.first = 1ms, .longest = 1ms}}};
   Heard second_heard;
   HostRendezvous second{std::move(setup), second_heard};
-  std::optional<Failure> ended;
-  const auto run = [&]() -> asio::awaitable<void> { ended = co_await second.run(); };
-  world.scope.spawn(run());
-  world.run_until([&] { return ended.has_value(); });
-  EXPECT_EQ(ended->phase, Phase::key);
-  EXPECT_EQ(ended->error.code, Errc::busy);
+  const auto run = [&]() -> asio::awaitable<void> { (void)co_await second.run(); };
+  runtime::TaskScope seconds{world.shard.get_executor()};
+  seconds.spawn(run());
+  world.run_until([&] { return second_heard.troubles.size() >= 2; });
+  EXPECT_EQ(second_heard.troubles[0].phase, Phase::key);
+  EXPECT_EQ(second_heard.troubles[0].error.code, Errc::busy);
+  EXPECT_EQ(second_heard.waiting, 0);
+  world.scope.cancel();
+  world.run_until([&] { return second_heard.waiting == 1; });
+  seconds.cancel();
+  world.run_until([&] { return seconds.size() == 0; });
 }
 
 TEST(Rendezvous, ClientSaysWhichPartFailed) {

@@ -72,14 +72,25 @@ void Introducer::perform(Actions actions) {
       auto sent = parts_.mailbox.send(client::Relay{.body = send->body, .visit = parts_.visit});
       if (!sent && end == actions.end()) fail_with(Phase::hub, std::move(sent).error());
     } else if (std::holds_alternative<KeyConfirmed>(action)) {
-      report(Progress::key_confirmed);
-      if (parts_.introduction.makes_offer()) make_offer();
+      on_key_confirmed();
     } else if (auto* ended = std::get_if<Ended>(&action)) {
-      fail_with(parts_.introduction.confirmed() ? Phase::path : Phase::key, std::move(ended->error));
+      const Phase phase = phase_of(ended->error);
+      fail_with(phase, std::move(ended->error));
     } else {
       on_signal(std::get<Signal>(action));
     }
   }
+}
+
+void Introducer::on_key_confirmed() {
+  report(Progress::key_confirmed);
+  if (const auto why = parts_.reject ? parts_.reject() : std::nullopt) return gave_way(*why);
+  if (parts_.introduction.makes_offer()) make_offer();
+}
+
+/// A host that is full says so before there is anything to do with a path.
+Phase Introducer::phase_of(const Error& error) const {
+  return parts_.introduction.confirmed() && error.code != Errc::busy ? Phase::path : Phase::key;
 }
 
 void Introducer::on_signal(const Signal& signal) {

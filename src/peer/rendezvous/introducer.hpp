@@ -31,6 +31,9 @@ class Introducer final : private transport::PeerConnectionListener {
     const transport::PeerConnectionFactory& make_peer;
     std::function<void(Progress)> on_progress;
     std::optional<client::VisitId> visit;  ///< On the host: whom its messages are for.
+    /// On the host: why a visitor that has proved itself is not served, if it is not. It is told so under
+    /// seal, before anything is spent on a path.
+    std::function<std::optional<Error>()> reject{};
   };
   explicit Introducer(Parts parts) : parts_(std::move(parts)) {}
   Introducer(const Introducer&) = delete;
@@ -61,6 +64,8 @@ class Introducer final : private transport::PeerConnectionListener {
   void handle(client::MailboxEvent& event);
   void handle(PeerEvent& event);
   void perform(Actions actions);
+  void on_key_confirmed();
+  [[nodiscard]] Phase phase_of(const Error& error) const;
   void on_signal(const Signal& signal);
   void make_offer();
   void make_answer(const std::string& offer);

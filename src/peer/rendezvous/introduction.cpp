@@ -129,7 +129,9 @@ void Introduction::on_signal(Signal signal) {
     if (described_ || offer == makes_offer()) return out_of_turn("a description");
     described_ = true;
   } else if (const auto* gave_up = std::get_if<GaveUp>(&signal)) {
-    return end({.error = {.code = gave_up->code, .message = "The other side gave up: " + gave_up->text}});
+    // A host that is full has not tried.
+    const std::string_view prefix = gave_up->code == Errc::busy ? "" : "The other side gave up: ";
+    return end({.error = {.code = gave_up->code, .message = std::string{prefix} + gave_up->text}});
   } else if (!described_) {
     return out_of_turn("a signal before its description");
   } else if (std::holds_alternative<Connected>(signal)) {

@@ -25,7 +25,8 @@ enum class Type : std::uint8_t {
 /// Why a side gives up, as it travels: the index is the value. What is not here travels as `refused`.
 constexpr std::array kGaveUpCodes = {
     Errc::refused,   Errc::unreachable, Errc::timed_out,          Errc::limit_exceeded,
-    Errc::malformed, Errc::wrong_code,  Errc::protocol_violation, Errc::cancelled};
+    Errc::malformed, Errc::wrong_code,  Errc::protocol_violation, Errc::cancelled,
+    Errc::busy};
 
 std::uint8_t wire_value(Errc code) {
   const auto found = std::ranges::find(kGaveUpCodes, code);

@@ -36,6 +36,7 @@ class FakePeers {
   }
   int opened = 0;
   int alive = 0;
+  int made = 0;  ///< On both sides.
 
  private:
   class Peer;
@@ -59,6 +60,7 @@ class FakePeers {
     Peer(FakePeers& peers, transport::PeerConnectionListener& listener)
         : peers_(peers), state_(std::make_shared<State>(listener)) {
       ++peers_.alive;
+      ++peers_.made;
     }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
