@@ -104,6 +104,21 @@ def test_a_target_that_refuses_ends_the_client_and_nothing_else(crew):
     ping(up, b"still here")
 
 
+def test_a_client_learns_no_address_behind_a_targets_name(crew):
+    # Nobody listens behind a name and an address, and one name does not resolve.
+    port = crew.unused_port()
+    private = {"db": f"localhost:{port}", "cache": f"127.0.0.1:{port}", "lost": f"no-such-host.invalid:{port}"}
+    tunnel = Tunnel.open(crew, *(f"{name}={address}" for name, address in private.items()),
+                         listens=[f"0:{name}" for name in private])
+    for name, at in zip(private, tunnel.ports):
+        assert ends(at)
+        told = tunnel.forward.wait_line(f": {name}: ")
+        for secret in ("127.0.0.1", "::1", "localhost", "no-such-host", str(port)):
+            assert secret not in told, told
+        tunnel.host.wait_line(private[name].split(":")[0])  # the host's own log may say it
+    tunnel.forward.wait_line("db: connection refused")
+
+
 def test_several_clients_share_one_host(crew):
     _, echo = services.start_server(crew, "echo")
     hub = sluice.start_hub(crew)

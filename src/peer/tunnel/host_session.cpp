@@ -37,9 +37,9 @@ asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial
   if (connected) {
     session().dialed(id, std::make_unique<TcpSocket>(std::move(*connected), report_as(id)), Clock::now());
   } else {
-    DialFailure& failure = connected.error();
+    const DialFailure& failure = connected.error();
     observe::log(observe::LogLevel::warn, "tunnel", [&] { return "cannot reach " + failure.text; });
-    session().dial_failed(id, failure.reason, std::move(failure.text), Clock::now());
+    session().dial_failed(id, failure.reason, Clock::now());
   }
   after_input();
 }

@@ -93,16 +93,17 @@ void Session::dialed(wire::SocketId id, std::unique_ptr<Socket> socket, TimePoin
   const auto found = streams_.find(id);
   if (found == streams_.end() || !found->second.stream.dialing()) return socket->reset();
   found->second.dialing = false;
+  found->second.target = {};
   found->second.stream.connected(std::move(socket));
   settle(found->second, now);
   send(now);
 }
 
-void Session::dial_failed(wire::SocketId id, wire::CloseReason reason, std::string text, TimePoint now) {
+void Session::dial_failed(wire::SocketId id, wire::CloseReason reason, TimePoint now) {
   const auto found = streams_.find(id);
   if (found == streams_.end() || !found->second.stream.dialing()) return;
   found->second.dialing = false;
-  found->second.stream.close(reason, std::move(text));
+  found->second.stream.close(reason, told_of(std::exchange(found->second.target, {}), reason));
   settle(found->second, now);
   send(now);
 }

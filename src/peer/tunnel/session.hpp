@@ -112,7 +112,9 @@ class Session {
 
   // --- host: what became of a dial ---
   void dialed(wire::SocketId id, std::unique_ptr<Socket> socket, TimePoint now);
-  void dial_failed(wire::SocketId id, wire::CloseReason reason, std::string text, TimePoint now);
+  /// The client is told the reason in the words of `targets.hpp`'s `told_of`, and nothing that the system or
+  /// a name server said: what stands behind a target's name is the host's own.
+  void dial_failed(wire::SocketId id, wire::CloseReason reason, TimePoint now);
 
   // --- time ---
   void expire(TimePoint now);
@@ -143,6 +145,7 @@ class Session {
     std::list<Entry*>::iterator place{};  // in quiet_ or owing_, by `owing`
     bool owing = false;
     bool dialing = false;               // the shell has it
+    std::string target;                 // meanwhile: as the client named it
     std::optional<TimePoint> deadline;  // as it stands in deadlines_
   };
   using Entries = std::unordered_map<wire::SocketId, Entry>;

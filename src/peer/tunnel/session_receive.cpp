@@ -115,6 +115,7 @@ void Session::answer_request(Entry& entry, const std::string& target) {
   const auto found = targets_.find(target);
   if (found) {
     entry.dialing = true;
+    entry.target = target;
     shell_.dial(entry.stream.id(), **found);
   } else {
     entry.stream.close(found.error().reason, found.error().text);

@@ -76,14 +76,14 @@ TEST(StreamOpening, HoldsDataThatComesBeforeConnectAndBeforeTheTargetAnswers) {
 TEST(StreamOpening, AnswersAFailedDialWithItsReason) {
   SessionBench host{Role::host};
   host.ready();
-  host.receive(wire::Connect{.socket = kId, .target = ""});
+  host.receive(wire::Connect{.socket = kId, .target = "ssh"});
   host.receive(data(1, "for nobody"));
-  host.session.dial_failed(kId, wire::CloseReason::dial_timed_out, "10.0.0.1:80 did not answer", host.now);
+  host.session.dial_failed(kId, wire::CloseReason::dial_timed_out, host.now);
   const auto sent = host.link.take();
   EXPECT_EQ(std::get<wire::Close>(sent.at(0)), (wire::Close{.socket = kId,
                                                             .sequence = {0},
                                                             .reason = wire::CloseReason::dial_timed_out,
-                                                            .text = "10.0.0.1:80 did not answer"}));
+                                                            .text = "ssh: no answer"}));
   EXPECT_EQ(host.session.streams(), 0U);
   EXPECT_EQ(host.stats().totals.discarded, 10_B);
 }

@@ -38,4 +38,20 @@ std::expected<const Target*, Targets::Refusal> Targets::find(std::string_view na
       Refusal{.reason = wire::CloseReason::unknown_target, .text = "this host has no target of that name"});
 }
 
+std::string told_of(std::string_view target, wire::CloseReason reason) {
+  std::string text = target.empty() ? "the default target" : std::string{target};
+  switch (reason) {
+    case wire::CloseReason::dial_failed:
+      return text + ": connection refused";
+    case wire::CloseReason::dial_timed_out:
+      return text + ": no answer";
+    case wire::CloseReason::unreachable:
+      return text + ": cannot be reached from the host";
+    case wire::CloseReason::limit_reached:
+      return text + ": the host has no room for one more connection";
+    default:
+      return text + ": cannot be connected to";
+  }
+}
+
 }  // namespace sluice::tunnel

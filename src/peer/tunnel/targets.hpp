@@ -39,4 +39,8 @@ class Targets {
   std::vector<Target> targets_;
 };
 
+/// Why a dial failed, as a client may know it: its own name for the target, and what the reason means. No
+/// address, no resolved name, no error of the system's.
+[[nodiscard]] std::string told_of(std::string_view target, wire::CloseReason reason);
+
 }  // namespace sluice::tunnel

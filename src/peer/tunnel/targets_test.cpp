@@ -21,6 +21,12 @@ TEST(Targets, DenyWhatIsNotNamed) {
   EXPECT_EQ(Targets{}.find("").error().reason, wire::CloseReason::not_allowed);
 }
 
+TEST(Targets, AreToldOfByTheNameThatTheClientUsed) {
+  EXPECT_EQ(told_of("db", wire::CloseReason::dial_failed), "db: connection refused");
+  EXPECT_EQ(told_of("", wire::CloseReason::dial_timed_out), "the default target: no answer");
+  EXPECT_EQ(told_of("db", wire::CloseReason::internal), "db: cannot be connected to");
+}
+
 TEST(Targets, RefuseNamesThatCannotBeAskedForAndDoubles) {
   EXPECT_EQ(Targets::make({kWeb, kWeb}).error().code, Errc::invalid_argument);
   EXPECT_FALSE(Targets::make({{.name = std::string(300, 'x'), .host = "h", .port = 1}}));
