@@ -33,6 +33,7 @@ struct MessageSocketStats {
   Bytes sent;      ///< Encoded bytes that the socket took.
   Bytes received;  ///< Payload of messages.
   std::uint64_t messages_received = 0;
+  std::uint64_t heard = 0;  ///< How often anything was read from the client, pongs included.
 };
 
 /// A connection to one client that takes encoded messages and never keeps any: what it does not take stays
@@ -59,6 +60,9 @@ class MessageSocket {
   /// The largest message that is taken from the client, from the next frame on. Another limit than the one
   /// that the socket came with is for a client that has proved who it is.
   virtual void set_max_message(Bytes most) = 0;
+
+  /// Pings at once, beside the regular ones: whether an answer comes is seen by `heard`.
+  virtual void probe() = 0;
 
   /// Reads nothing until resumed, so that the pause reaches the client's TCP. Pings go on.
   virtual void pause_reading() = 0;

@@ -71,6 +71,7 @@ class MemorySocket final : public transport::MessageSocket {
   }
   void set_ping_interval(Duration) override {}
   void set_max_message(Bytes) override {}
+  void probe() override {}
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell /*farewell*/) override { end({.code = Errc::closed, .message = "closed"}); }

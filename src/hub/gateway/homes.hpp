@@ -56,6 +56,7 @@ class Homes final : private HomePort {
   void handle(mail::Detach mail, Moment now) {
     if (auto next = users_.detach(std::move(mail), now)) handle(std::move(*next), now);
   }
+  void handle(const mail::Probed& mail) { users_.probed(mail); }
   void handle(mail::Ask mail) { users_.ask(std::move(mail)); }
 
   void on_stored(std::uint64_t ticket, const Status& outcome);

@@ -86,6 +86,13 @@ struct Detach {
   wire::hub::Ended ended;
   std::vector<Unacknowledged> unacknowledged{};
 };
+/// Of a connection that was asked for a sign of life.
+struct Probed {
+  enum class Life : std::uint8_t { shown, none };
+  std::string user;
+  ConnectionRef connection;
+  Life life;
+};
 struct Ask {
   ConnectionRef from;
   std::string user;     ///< Who asks.
@@ -146,6 +153,16 @@ struct CutConnection {
   wire::hub::Kick kick;
 };
 
+/// Its user has as many connections as they may have, and another has come: does it live?
+struct Probe {
+  ConnectionRef to;
+  std::string user;
+};
+/// Its place among those that are not welcome yet goes to a newcomer.
+struct GiveWay {
+  ConnectionRef to;
+};
+
 // --- to every connection of a shard that has subscribed ---
 
 struct HandOut {
@@ -163,6 +180,7 @@ namespace sluice::hub {
 using Mail = std::variant<mail::Publish, mail::Subscribe, mail::Unsubscribe, mail::Read, mail::Processed,
                           mail::Abandon, mail::AskWho, mail::Attach, mail::Detach, mail::Ask, mail::Answer,
                           mail::Attached, mail::Subscribed, mail::Page, mail::DeliverRequest, mail::ReplyFrom,
-                          mail::CutConnection, mail::HandOut, mail::Presence>;
+                          mail::CutConnection, mail::GiveWay, mail::Probe, mail::Probed, mail::HandOut,
+                          mail::Presence>;
 
 }  // namespace sluice::hub

@@ -163,6 +163,13 @@ void Shard::receive(Mail mail, Moment now) {
         } else if constexpr (std::is_same_v<T, mail::CutConnection>) {
           if (Connection* const connection = live(what.to))
             end(*connection, what.kick.reason, How::told, std::move(what.kick.message), now);
+        } else if constexpr (std::is_same_v<T, mail::Probe>) {
+          probe(what, now);
+        } else if constexpr (std::is_same_v<T, mail::GiveWay>) {
+          // By a reset: an orderly end would keep the socket for whoever does not answer that either.
+          Connection* const connection = live(what.to);
+          if (connection != nullptr && connection->state == Connection::State::greeting)
+            end(*connection, Reason::overloaded, How::cut, "Its place went to a newcomer.", now);
         } else if constexpr (std::is_same_v<T, mail::HandOut>) {
           topics_.hand_out(what.conversation, std::move(what.batch));
         } else if constexpr (std::is_same_v<T, mail::Presence>) {

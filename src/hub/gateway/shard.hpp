@@ -23,6 +23,7 @@
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/ledger.hpp"
 #include "hub/gateway/mail.hpp"
+#include "hub/gateway/probes.hpp"
 #include "hub/gateway/settings.hpp"
 #include "hub/gateway/topics.hpp"
 #include "wire/hub/codec.hpp"
@@ -227,6 +228,8 @@ class Shard {
   void expire_promises(Connection& connection, Moment now);
   void take_sample(Connection& connection, Moment now);
   void drain(Moment now);
+  void probe(const mail::Probe& mail, Moment now);
+  void answer_probes(Moment now);
 
   void post(const wire::hub::Conversation& to, Mail mail) {
     around_.port.post(home_of(to, around_.shards), std::move(mail));
@@ -255,6 +258,7 @@ class Shard {
   std::deque<Greeting> greetings_;  ///< Whose Hello may still be awaited, the longest first.
   /// When each connection's token expires; of those whose does.
   std::set<std::pair<wire::hub::UnixMs, std::uint64_t>> expiries_;
+  Probes probes_;
   TimePoint swept_at_{};
   bool draining_ = false;
 };

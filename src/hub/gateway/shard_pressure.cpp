@@ -13,6 +13,7 @@ using wire::hub::Reason;
 void Shard::sweep(Moment now) {
   end_silent_greetings(now);
   end_expired(now);
+  answer_probes(now);
   const std::vector<std::uint64_t> slow(slow_.begin(), slow_.end());
   for (const std::uint64_t id : slow) {
     Connection* const connection = live({.shard = around_.self, .id = id});
@@ -103,6 +104,27 @@ void Shard::shed_load(Moment now) {
     const flow::AccountStats memory = around_.ledger.process->stats();
     if (memory.held <= memory.limit - memory.limit / 4) return;
     counts_.shed += connection->receiver->shed(now.at);
+  }
+}
+
+void Shard::probe(const mail::Probe& mail, Moment now) {
+  const Connection* const connection = live(mail.to);
+  if (connection == nullptr) return;  // its home hears of its end
+  // Asked for before the ping: an answer may come within the call.
+  probes_.begin(mail, connection->socket->stats().heard, now.at);
+  connection->socket->probe();
+}
+
+void Shard::answer_probes(Moment now) {
+  const auto heard = [this](ConnectionRef ref) -> std::optional<std::uint64_t> {
+    const Connection* const connection = live(ref);
+    if (connection == nullptr) return std::nullopt;
+    // From one that is not read, because it has asked for too much, no answer can come.
+    return connection->socket->stats().heard + (connection->reading_paused ? 1 : 0);
+  };
+  for (mail::Probed& answer : probes_.take_answers(now.at, heard)) {
+    const wire::hub::Conversation home{.kind = wire::hub::Conversation::Kind::user, .name = answer.user};
+    post(home, std::move(answer));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/admission_limits.hpp"
 #include "hub/gateway/shard.hpp"
 
 namespace sluice::hub {
@@ -14,30 +15,72 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
   auto& places = users_[mail.user];
   if (const auto before = std::ranges::find(places, mail.session, &Place::session); before != places.end()) {
     const auto waiting = successors_.find(before->connection);
-    supersede(waiting == successors_.end() ? before->connection : waiting->second.connection);
+    supersede(waiting == successors_.end() ? before->connection : waiting->second.connection,
+              "Its session goes on in another connection.");
     successors_.insert_or_assign(before->connection, std::move(mail));
     return;
   }
+  if (places.size() >= limits_.connections) return wait_for_place(std::move(mail), places);
   mail::Attached answer{.to = mail.connection, .session = std::move(mail.session), .inbox = inbox};
-  if (places.size() >= limits_.connections) {
-    answer.refused = Reason::too_many_connections;
-  } else {
-    places.push_back({.connection = mail.connection, .session = answer.session});
-    const auto past = past_.find(answer.session);
-    if (past != past_.end()) {
-      answer.previous = past->second.ended;
-      answer.unacknowledged = past->second.unacknowledged;
-    }
+  places.push_back({.connection = mail.connection, .session = answer.session});
+  const auto past = past_.find(answer.session);
+  if (past != past_.end()) {
+    answer.previous = past->second.ended;
+    answer.unacknowledged = past->second.unacknowledged;
   }
   const ShardId shard = answer.to.shard;
   port_.post(shard, std::move(answer));
 }
 
-void Users::supersede(ConnectionRef connection) {
+void Users::supersede(ConnectionRef connection, std::string why) {
   port_.post(connection.shard,
              mail::CutConnection{.to = connection,
-                                 .kick = {.reason = Reason::superseded,
-                                          .message = "Its session goes on in another connection."}});
+                                 .kick = {.reason = Reason::superseded, .message = std::move(why)}});
+}
+
+void Users::refuse(mail::Attach mail) {
+  const ShardId shard = mail.connection.shard;
+  port_.post(shard, mail::Attached{.to = mail.connection,
+                                   .session = std::move(mail.session),
+                                   .refused = Reason::too_many_connections});
+}
+
+void Users::wait_for_place(mail::Attach mail, const std::vector<Place>& places) {
+  Queue& queue = queues_[mail.user];
+  if (queue.waiting.size() >= limits::kWaitingForPlace) return refuse(std::move(mail));
+  if (queue.asked.empty()) {
+    for (const Place& place : places) {
+      if (successors_.contains(place.connection)) continue;  // on its way out, and promised
+      queue.asked.insert(place.connection);
+      port_.post(place.connection.shard, mail::Probe{.to = place.connection, .user = mail.user});
+    }
+  }
+  const std::string user = mail.user;
+  queue.waiting.push_back(std::move(mail));
+  settle(user, queue);
+}
+
+void Users::probed(const mail::Probed& mail) {
+  const auto queue = queues_.find(mail.user);
+  // A second answer, or one that comes when nobody waits any more.
+  if (queue == queues_.end() || queue->second.asked.erase(mail.connection) == 0) return;
+  auto& waiting = queue->second.waiting;
+  if (mail.life == mail::Probed::Life::none && !waiting.empty() && !successors_.contains(mail.connection)) {
+    supersede(mail.connection,
+              "Another connection of this user has come, and this one gave no sign of life.");
+    successors_.insert_or_assign(mail.connection, std::move(waiting.front()));
+    waiting.pop_front();
+  }
+  settle(mail.user, queue->second);
+}
+
+/// Once all have answered, those that still wait find no place.
+void Users::settle(const std::string& user, Queue& queue) {
+  if (queue.asked.empty()) {
+    for (mail::Attach& mail : queue.waiting) refuse(std::move(mail));
+    queue.waiting.clear();
+  }
+  if (queue.waiting.empty()) queues_.erase(user);
 }
 
 std::optional<mail::Attach> Users::detach(mail::Detach mail, Moment now) {
@@ -47,13 +90,27 @@ std::optional<mail::Attach> Users::detach(mail::Detach mail, Moment now) {
     // Who was not let in has ended nothing: how the session ended before stays what there is to tell.
     std::erase_if(successors_,
                   [&mail](const auto& each) { return each.second.connection == mail.connection; });
+    if (const auto queue = queues_.find(mail.user); queue != queues_.end()) {
+      std::erase_if(queue->second.waiting,
+                    [&mail](const mail::Attach& each) { return each.connection == mail.connection; });
+      settle(mail.user, queue->second);
+    }
     return std::nullopt;
   }
   if (user->second.empty()) users_.erase(user);
-  auto successor = successors_.extract(mail.connection);
+  std::optional<mail::Attach> next;
+  if (auto successor = successors_.extract(mail.connection); !successor.empty())
+    next = std::move(successor.mapped());
+  if (const auto queue = queues_.find(mail.user); queue != queues_.end()) {
+    queue->second.asked.erase(mail.connection);
+    if (!next && !queue->second.waiting.empty()) {
+      next = std::move(queue->second.waiting.front());
+      queue->second.waiting.pop_front();
+    }
+    settle(mail.user, queue->second);
+  }
   remember(std::move(mail), now);
-  if (successor.empty()) return std::nullopt;
-  return std::move(successor.mapped());
+  return next;
 }
 
 /// How the session ended; what a connection that was never welcome has not told anybody stays.

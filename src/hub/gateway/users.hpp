@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,10 @@ namespace sluice::hub {
 class ShardPort;
 
 /// The users that are at home on one shard: which connections they have, and how their sessions ended.
+///
+/// A user who has as many connections as they may have is not locked out by those that are dead without
+/// anybody's having noticed: another one waits while all are asked for a sign of life, and takes the place of
+/// the oldest that gives none. Where all live it is rejected.
 ///
 /// Pure. One shard. Bounded by connections, those that wait for another's end included, and by
 /// `ended_sessions` that are remembered.
@@ -36,6 +41,8 @@ class Users {
   void attach(mail::Attach mail, wire::hub::Position inbox, Moment now);
   /// Returns who waited for this one's end, and is to be attached now.
   [[nodiscard]] std::optional<mail::Attach> detach(mail::Detach mail, Moment now);
+  /// Whether one of the connections that were asked for a sign of life has given one.
+  void probed(const mail::Probed& mail);
   /// Passes a request on to the connection that came last, or refuses it.
   void ask(mail::Ask mail);
   void set_limits(Limits limits) { limits_ = limits; }
@@ -57,7 +64,15 @@ class Users {
     ConnectionRef connection;
     std::string session;
   };
-  void supersede(ConnectionRef connection);
+  /// Newcomers that wait for a place, and those that have not answered yet whether they live.
+  struct Queue {
+    std::deque<mail::Attach> waiting;
+    std::set<ConnectionRef> asked;
+  };
+  void supersede(ConnectionRef connection, std::string why);
+  void refuse(mail::Attach mail);
+  void wait_for_place(mail::Attach mail, const std::vector<Place>& places);
+  void settle(const std::string& user, Queue& queue);
   void remember(mail::Detach mail, Moment now);
   void forget_old(TimePoint now);
   void forget_oldest();
@@ -65,6 +80,7 @@ class Users {
   Limits limits_;
   ShardPort& port_;
   std::unordered_map<std::string, std::vector<Place>> users_;
+  std::unordered_map<std::string, Queue> queues_;     ///< Of users who are at their limit.
   std::map<ConnectionRef, mail::Attach> successors_;  ///< By whose end they wait for.
   std::unordered_map<std::string, Past> past_;        ///< By session.
   struct Leaver {

@@ -117,5 +117,91 @@ TEST(Users, KeepTheNewestEndOfASessionWhenTheOldOneIsForgotten) {
   EXPECT_NE(world.shard().past(session, world.now.at), nullptr);
 }
 
+World::Client dead(World& world, std::size_t shard = 0) {
+  auto client = world.connect("ann", shard);
+  client.wire->answers_pings = false;
+  return client;
+}
+
+TEST(Users, AreNotLockedOutByConnectionsThatAreDead) {
+  World world{2, {.connections_per_user = 3}};
+  std::vector<World::Client> phones;
+  for (std::size_t i = 0; i < 3; ++i) phones.push_back(dead(world, i % 2));
+  world.settle();
+  auto fresh = world.connect("ann", 1);
+  world.settle_for(1s);
+  world.read(fresh);
+  EXPECT_TRUE(fresh.heard.empty()) << "they have some time to answer";
+  world.settle_for(limits::kProbeWait - 1s + limits::kSweep);
+  world.read(fresh);
+  ASSERT_EQ(fresh.all<wire::hub::Welcome>().size(), 1U);
+  std::size_t superseded = 0;
+  for (auto& phone : phones) {
+    world.read(phone);
+    const auto kicks = phone.all<wire::hub::Kick>();
+    superseded += static_cast<std::size_t>(!kicks.empty() && kicks[0].reason == Reason::superseded);
+  }
+  EXPECT_EQ(superseded, 1U) << "one place was wanted";
+}
+
+TEST(Users, AreToldAtOnceThatAllTheirConnectionsLive) {
+  World world{1, {.connections_per_user = 2}};
+  auto first = world.connect("ann");
+  auto second = world.connect("ann");
+  world.settle();
+  auto third = world.connect("ann");
+  world.settle_for(2 * limits::kSweep);
+  world.read(third);
+  ASSERT_EQ(third.all<wire::hub::Kick>().size(), 1U);
+  EXPECT_EQ(third.all<wire::hub::Kick>()[0].reason, Reason::too_many_connections);
+  EXPECT_EQ(world.shard().connections(), 2U);
+}
+
+TEST(Users, LoseTheDeadConnectionAndKeepTheOneThatLives) {
+  World world{1, {.connections_per_user = 2}};
+  auto alive = world.connect("ann");
+  auto phone = dead(world);
+  world.settle();
+  auto fresh = world.connect("ann");
+  world.settle_for(limits::kProbeWait + limits::kSweep);
+  world.read(alive);
+  world.read(phone);
+  world.read(fresh);
+  EXPECT_TRUE(alive.all<wire::hub::Kick>().empty());
+  EXPECT_EQ(phone.all<wire::hub::Kick>().at(0).reason, Reason::superseded);
+  EXPECT_EQ(fresh.all<wire::hub::Welcome>().size(), 1U);
+}
+
+TEST(Users, TakeThePlaceOfOneThatLeavesWhileTheyWait) {
+  World world{1, {.connections_per_user = 1}};
+  auto phone = dead(world);
+  world.settle();
+  auto fresh = world.connect("ann");
+  world.settle();
+  world.hang_up(phone);
+  world.settle();
+  world.read(fresh);
+  EXPECT_EQ(fresh.all<wire::hub::Welcome>().size(), 1U);
+}
+
+TEST(Users, LetFewWaitForAPlaceAndForgetThoseThatLeave) {
+  World world{1, {.connections_per_user = 1}};
+  auto phone = dead(world);
+  world.settle();
+  std::vector<World::Client> waiting;
+  for (std::size_t i = 0; i < limits::kWaitingForPlace; ++i) waiting.push_back(world.connect("ann"));
+  auto one_more = world.connect("ann");
+  world.settle();
+  world.read(one_more);
+  EXPECT_EQ(one_more.all<wire::hub::Kick>().at(0).reason, Reason::too_many_connections);
+  world.hang_up(waiting[0]);
+  world.settle_for(limits::kProbeWait + 2 * limits::kSweep);
+  world.read(waiting[1]);
+  EXPECT_EQ(waiting[1].all<wire::hub::Welcome>().size(), 1U) << "the first that still waits";
+  world.read(waiting[2]);
+  EXPECT_EQ(waiting[2].all<wire::hub::Kick>().at(0).reason, Reason::too_many_connections);
+  EXPECT_EQ(world.shard().connections(), 1U);
+}
+
 }  // namespace
 }  // namespace sluice::hub

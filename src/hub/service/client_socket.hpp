@@ -42,6 +42,7 @@ class ClientSocket final : public transport::MessageSocket, private transport::M
   [[nodiscard]] std::size_t write(ByteView frames) override { return inner_->write(frames); }
   void set_ping_interval(Duration interval) override { inner_->set_ping_interval(interval); }
   void set_max_message(Bytes most) override { inner_->set_max_message(most); }
+  void probe() override { inner_->probe(); }
   void pause_reading() override { inner_->pause_reading(); }
   void resume_reading() override { inner_->resume_reading(); }
   void close(Farewell farewell) override { inner_->close(std::move(farewell)); }

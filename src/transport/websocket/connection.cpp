@@ -31,6 +31,7 @@ class WebSocket final : public transport::MessageSocket {
   [[nodiscard]] std::size_t write(ByteView frames) override { return connection_->write(frames); }
   void set_ping_interval(Duration interval) override { connection_->set_ping_interval(interval); }
   void set_max_message(Bytes most) override { connection_->set_max_message(most); }
+  void probe() override { connection_->probe(); }
   void pause_reading() override { connection_->pause_reading(); }
   void resume_reading() override { connection_->resume_reading(); }
   void close(Farewell farewell) override { connection_->close(std::move(farewell)); }
@@ -73,6 +74,12 @@ void Connection::set_ping_interval(Duration interval) {
   if (listener_ != nullptr && state_ == State::open) start_timer(interval);
 }
 
+void Connection::probe() {
+  if (state_ != State::open) return;
+  ping_ = true;
+  pay_or_wait();
+}
+
 std::string Connection::other_side() const {
   return setup_.reader.role == FrameReaderOptions::Role::server ? "The client" : "The server";
 }
@@ -105,6 +112,7 @@ void Connection::on_readable() {
   const Io got = stream_.read(*scratch_);
   if (got.bytes > 0) {
     unanswered_ = 0;
+    ++stats_.heard;
     take(ByteSpan{*scratch_}.first(got.bytes));
     settle_memory();
   }

@@ -52,6 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] std::size_t write(ByteView frames);
   void set_ping_interval(Duration interval);
   void set_max_message(Bytes most) { reader_.set_max_message(most); }
+  void probe();
   void pause_reading();
   void resume_reading();
   void close(transport::MessageSocket::Farewell farewell);

@@ -62,6 +62,9 @@ struct Wire {
   std::size_t room = SIZE_MAX;   ///< What the socket still takes.
   bool refused = false;          ///< Owes an `on_writable`.
   bool reading = true;
+  std::uint64_t probes = 0;
+  std::uint64_t heard = 0;
+  bool answers_pings = true;
   std::optional<Duration> ping_interval;  ///< Another one than it came with.
   std::optional<Bytes> max_message;       ///< The same.
   std::optional<std::uint16_t> closed;    ///< The close code.
@@ -85,6 +88,10 @@ class FakeSocket final : public transport::MessageSocket {
   }
   void set_ping_interval(Duration interval) override { wire_->ping_interval = interval; }
   void set_max_message(Bytes most) override { wire_->max_message = most; }
+  void probe() override {
+    ++wire_->probes;
+    if (wire_->answers_pings) wire_->heard += 1;
+  }
   void pause_reading() override { wire_->reading = false; }
   void resume_reading() override { wire_->reading = true; }
   void close(Farewell farewell) override {
@@ -92,7 +99,9 @@ class FakeSocket final : public transport::MessageSocket {
     wire_->closed = farewell.code;
   }
   void cut() override { wire_->cut = true; }
-  [[nodiscard]] transport::MessageSocketStats stats() const override { return {}; }
+  [[nodiscard]] transport::MessageSocketStats stats() const override {
+    return {.sent = {}, .received = {}, .heard = wire_->heard};
+  }
   [[nodiscard]] std::string_view remote_address() const override { return "192.0.2.1"; }
 
  private:
