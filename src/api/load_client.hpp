@@ -74,7 +74,7 @@ class LoadClient final : private transport::MessageSocketListener {
 
   [[nodiscard]] const Role& role() const { return role_; }
   [[nodiscard]] const ReceiverBook& book() const { return book_; }
-  [[nodiscard]] bool resumes() const { return !session_token_.empty(); }
+  [[nodiscard]] const std::string& session_token() const { return session_token_; }
   [[nodiscard]] bool is_ready() const { return state_ == State::ready; }
   /// It is not to come back: the hub has cut it, or it was closed.
   [[nodiscard]] bool is_over() const { return over_; }

@@ -51,7 +51,7 @@ bool is_slow(const LoadOptions& options, std::size_t index) {
 
 websocket::SocketConnectOptions connect_options(const LoadOptions& options, const LoadClient& client) {
   const bool json = options.encoding == Encoding::json;
-  websocket::SocketConnectOptions how{.path = client.resumes() ? "/v1/hub?resume" : "/v1/hub"};
+  websocket::SocketConnectOptions how{.path = messaging_path(client.session_token())};
   how.subprotocols.push_back(
       {.name = std::string{json ? wire::hub::kJsonSubprotocol : wire::hub::kProtoSubprotocol},
        .messages = json ? Accepts::text : Accepts::binary});

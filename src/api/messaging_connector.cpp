@@ -1,8 +1,10 @@
 #include "api/messaging_connector.hpp"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
+#include "crypto/resume_proof.hpp"
 #include "transport/websocket/socket_client.hpp"
 
 namespace sluice::api {
@@ -20,8 +22,7 @@ asio::awaitable<transport::SocketAttempt> connect(std::shared_ptr<websocket::Soc
   websocket::Subprotocol spoken{
       .name = std::string{json ? wire::hub::kJsonSubprotocol : wire::hub::kProtoSubprotocol},
       .messages = json ? Accepts::text : Accepts::binary};
-  websocket::SocketConnectOptions options{.path = visit == messaging::Visit::resume ? "/v1/hub?resume"
-                                                                                    : "/v1/hub"};
+  websocket::SocketConnectOptions options{.path = messaging_path(visit.session_token)};
   options.subprotocols.push_back(std::move(spoken));
   if (!hub.fingerprint.empty()) options.pin = hub.fingerprint;
   auto attempt = co_await client->connect(hub.url, std::move(options));
@@ -41,9 +42,17 @@ Error messaging_error(const HubAddress& hub, const transport::SocketAttempt& att
   return std::move(why).as_cause_of(code, "cannot reach the hub's messaging at " + hub.url);
 }
 
+std::string messaging_path(std::string_view session_token) {
+  std::string path = "/v1/hub";
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto proof =
+      crypto::prove_resume(session_token, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return proof ? path + "?resume=" + *proof : path;
+}
+
 messaging::Connector messaging_connector(HubAddress hub, wire::hub::Encoding encoding) {
   return [client = std::make_shared<websocket::SocketClient>(), hub = std::move(hub),
-          encoding](messaging::Visit visit) { return connect(client, hub, encoding, visit); };
+          encoding](messaging::Visit visit) { return connect(client, hub, encoding, std::move(visit)); };
 }
 
 }  // namespace sluice::api

@@ -58,7 +58,9 @@ asio::awaitable<void> HubClient::run() {
       co_await turn_.wait_until(TimePoint::max());
       continue;
     }
-    auto attempt = co_await connector_(session_.session_token().empty() ? Visit::first : Visit::resume);
+    // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
+    Visit visit{.session_token = session_.session_token()};
+    auto attempt = co_await connector_(std::move(visit));
     if (!attempt.made) {
       std::optional<Duration> wish;
       if (attempt.refusal && attempt.refusal->retry_after) wish = *attempt.refusal->retry_after;

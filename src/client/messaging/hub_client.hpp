@@ -20,9 +20,13 @@
 
 namespace sluice::messaging {
 
-/// Whether a connection is to go on with a session: a busy hub lets such in first, when it is told in the
-/// request (`?resume`).
-enum class Visit : std::uint8_t { first, resume };
+/// Which session a connection is to go on with: a busy hub lets such in first, when it is proved in the
+/// request.
+struct Visit {
+  std::string session_token{};  ///< A secret; empty: it is the first one.
+
+  bool operator==(const Visit&) const = default;
+};
 
 /// Opens one connection to the hub's `/v1/hub` each time that it is called; bounded in time by itself.
 using Connector = std::function<boost::asio::awaitable<transport::SocketAttempt>(Visit)>;
