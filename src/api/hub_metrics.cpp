@@ -13,8 +13,8 @@ using observe::MetricSample;
 
 /// By ServerCount.
 constexpr std::array<std::string_view, websocket::kServerCounts> kServerEnds = {
-    "answered",   "full", "address_full", "too_many_handshakes", "address_handshakes", "timed_out",
-    "tls_failed", "busy", "lost",         "unanswered",          "bad_request"};
+    "answered", "full", "address_full", "network_full", "gave_way",  "timed_out",    "tls_failed",
+    "busy",     "lost", "unanswered",   "bad_request",  "bad_proxy", "no_descriptor"};
 static_assert(!kServerEnds.back().empty());
 
 /// By Conversation::Kind and by store::Removal.
@@ -180,8 +180,10 @@ void add_admission(Page& page, const GatewayStatus& status) {
                status.turnstile.admitted);
   page.counter("sluice_hub_admission_sent_away_total", "Upgrades that were told to come again.",
                status.turnstile.sent_away);
-  page.counter("sluice_hub_admission_resumes_sent_away_total", "Of them, those that resume a session.",
-               status.turnstile.resumes_sent_away);
+  page.counter("sluice_hub_admission_resumes_sent_away_total",
+               "Of them, those that prove that they resume a session.", status.turnstile.resumes_sent_away);
+  page.counter("sluice_hub_admission_gave_way_total",
+               "Clients whose place before their welcome went to a newcomer.", status.gave_way);
 }
 
 void add_store(Page& page, const GatewayStatus& status) {

@@ -1,11 +1,13 @@
 #include "api/hub_server.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
 
 #include "api/admin_token.hpp"
 #include "api/hub_pages.hpp"
+#include "core/admission_limits.hpp"
 #include "core/limits.hpp"
 #include "runtime/task_scope.hpp"
 
@@ -34,9 +36,26 @@ Result<std::optional<AdminToken>> admin_token(const std::filesystem::path& file)
 void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settings& settings) {
   limits.connections = settings.listen.max_connections;
   limits.connections_per_address = settings.admission.per_address;
+  limits.connections_per_network = settings.admission.per_network;
   limits.handshakes = settings.admission.handshakes;
+  limits.request = {.longest = settings.admission.request_timeout,
+                    .shortest = settings.admission.shortest_timeout};
   limits.retry_after_min = std::chrono::ceil<std::chrono::seconds>(settings.admission.retry_after_min);
   limits.retry_after_max = std::chrono::ceil<std::chrono::seconds>(settings.admission.retry_after_max);
+}
+
+void set_mailboxes(hub::MailboxLimits& limits, const hub::config::Settings& settings) {
+  const hub::config::MailboxFigures& figures = settings.mailboxes;
+  limits.mailboxes = figures.mailboxes;
+  limits.mailboxes_per_address = figures.per_address;
+  limits.waiters = figures.waiters;
+  limits.life = figures.life;
+  limits.introduction = figures.introduction;
+  limits.first_message = figures.first_message;
+  limits.placeless = {.longest = figures.silence,
+                      .shortest = std::min<Duration>(figures.silence, limits::kShortestPatience)};
+  limits.tries.burst = static_cast<int>(figures.try_burst);
+  limits.tries.interval = figures.try_interval;
 }
 
 class HubServer::Impl {
@@ -70,7 +89,8 @@ class HubServer::Impl {
 };
 
 Status HubServer::Impl::create_server() {
-  websocket::ServerOptions options{.tls = options_.tls, .limits = options_.server};
+  websocket::ServerOptions options{
+      .tls = options_.tls, .limits = options_.server, .proxies = options_.proxies};
   if (options_.development_certificate) {
     if (options_.tls) {
       return fail(Errc::invalid_argument,
@@ -104,6 +124,13 @@ Result<HubAddresses> HubServer::Impl::start() {
     const auto address = websocket::parse_listen_address(text);
     if (!address) return fail(address.error());
     auto url = server_->listen(*address);
+    if (!url) return fail(url.error());
+    addresses.urls.push_back(std::move(*url));
+  }
+  for (const std::string& text : options_.listen_plain) {
+    const auto address = websocket::parse_listen_address(text);
+    if (!address) return fail(address.error());
+    auto url = server_->listen_plain(*address);
     if (!url) return fail(url.error());
     addresses.urls.push_back(std::move(*url));
   }
@@ -153,12 +180,15 @@ Status HubServer::Impl::reload(hub::config::Settings settings) {
   if (!token) return fail(std::move(token.error()));
   websocket::AdmissionLimits admission = options_.server.admission;
   set_admission(admission, settings);
+  hub::MailboxLimits mailboxes = options_.mailboxes;
+  set_mailboxes(mailboxes, settings);
   if (gateway_) {
     // Its shards hear of this before they hear of anybody who is upgraded later.
     if (auto taken = gateway_->reload(std::move(settings)); !taken) return taken;
     server_->set_pings(kMessagingPath, pings_of(gateway_->settings()));
   }
   if (server_) server_->set_admission(admission);
+  service_.set_limits(mailboxes);
   if (pages_) pages_->set_admin_token(std::move(*token));  // not when the start has failed
   return {};
 }

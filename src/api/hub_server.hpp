@@ -20,6 +20,9 @@ namespace sluice::api {
 struct HubOptions {
   /// `ADDRESS:PORT`, `[ADDRESS]:PORT`; port 0 lets the kernel choose.
   std::vector<std::string> listen = {"127.0.0.1:7788"};
+  /// The same, plain wherever they are: behind a proxy that ends TLS.
+  std::vector<std::string> listen_plain{};
+  websocket::ProxyOptions proxies{};
   /// TLS with these, or with a development certificate in that folder; with neither: plain, on loopback only.
   std::optional<websocket::PemFiles> tls{};
   std::optional<std::filesystem::path> development_certificate{};
@@ -36,6 +39,8 @@ struct HubOptions {
 
 /// What settings say of who may connect; the rest stays.
 void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settings& settings);
+/// The same of mailboxes.
+void set_mailboxes(hub::MailboxLimits& limits, const hub::config::Settings& settings);
 
 /// Where a started hub can be reached.
 struct HubAddresses {

@@ -59,6 +59,11 @@ Result<Settings> hub_settings(const HubArguments& arguments) {
         "an open hub lets everyone be anybody: it listens on loopback addresses only; elsewhere give it keys "
         "in [auth] of its settings");
   }
+  if (settings.auth.open && !settings.listen.plain.empty()) {
+    return fail(Errc::invalid_argument,
+                "an open hub lets everyone be anybody: it has no listen.plain; give it keys in [auth] of its "
+                "settings instead of --open");
+  }
   return settings;
 }
 
@@ -67,13 +72,19 @@ bool carries_messages(const Settings& settings) {
 }
 
 api::HubOptions hub_options(const HubArguments& arguments, Settings settings) {
-  api::HubOptions options{.listen = settings.listen.addresses, .version = std::string{kVersion}};
+  api::HubOptions options{.listen = settings.listen.addresses,
+                          .listen_plain = settings.listen.plain,
+                          .version = std::string{kVersion}};
+  // The settings have been checked.
+  options.proxies = {.trusted = transport::TrustedProxies::parse(settings.listen.trusted_proxies).value(),
+                     .forwarding = settings.listen.forwarding};
   if (!settings.listen.tls_cert.empty())
     options.tls =
         websocket::PemFiles{.certificate = settings.listen.tls_cert, .key = settings.listen.tls_key};
   if (!settings.listen.dev_cert.empty()) options.development_certificate = settings.listen.dev_cert;
   options.admin_token_file = settings.admin.token_file;
   api::set_admission(options.server.admission, settings);
+  api::set_mailboxes(options.mailboxes, settings);
   if (carries_messages(settings))
     options.messaging = {.settings = std::move(settings), .shards = shards_for(arguments.shards)};
   return options;

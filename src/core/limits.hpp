@@ -193,11 +193,6 @@ inline constexpr auto kHttpLinger = 2s;
 inline constexpr std::size_t kMaxConnections = 10'000;
 /// Of these from one address (IPv6: one /64): an office behind one NAT.
 inline constexpr std::size_t kMaxConnectionsPerAddress = 256;
-/// Of these before their request is read: each may cost a TLS handshake, 1 ms of CPU.
-inline constexpr std::size_t kMaxHandshakes = 256;
-/// Of these from one address: an eighth of them, so that one that only opens connections does not shut the
-/// server for all; an office whose hub has just come back needs 32 at a time.
-inline constexpr std::size_t kMaxHandshakesPerAddress = 32;
 /// Listening sockets of one server: two families on a few interfaces.
 inline constexpr std::size_t kMaxListeners = 16;
 /// A WebSocket that is silent for so long is dead; a ping is sent after half of it.

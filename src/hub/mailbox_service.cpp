@@ -10,6 +10,7 @@
 
 #include "hub/mailbox_codec.hpp"
 #include "observe/log.hpp"
+#include "transport/address_block.hpp"
 
 namespace sluice::hub {
 
@@ -20,11 +21,15 @@ using observe::LogLevel;
 /// One link and who it is to the mailboxes.
 class MailboxService::Connection final : public transport::LinkListener {
  public:
-  Connection(MailboxService& service, ConnectionId id, std::unique_ptr<transport::Link> link)
-      : service_(service), id_(id), link_(std::move(link)) {}
+  Connection(MailboxService& service, ConnectionId id, transport::AcceptedLink accepted)
+      : service_(service),
+        id_(id),
+        link_(std::move(accepted.link)),
+        from_(std::move(accepted.remote_address)) {}
 
   void listen() { link_->listen(*this); }
   [[nodiscard]] transport::Link& link() { return *link_; }
+  [[nodiscard]] const std::string& from() const { return from_; }
   void close() {
     closing_ = true;
     link_->close();
@@ -41,6 +46,7 @@ class MailboxService::Connection final : public transport::LinkListener {
   ConnectionId id_;
   bool closing_ = false;
   std::unique_ptr<transport::Link> link_;
+  std::string from_;
 };
 
 MailboxService::MailboxService(asio::any_io_executor executor, MailboxServiceOptions options, Random random)
@@ -53,8 +59,8 @@ MailboxService::~MailboxService() = default;
 void MailboxService::accept(transport::AcceptedLink accepted) {
   const ConnectionId id{++last_id_};
   const auto [place, fresh] =
-      connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(accepted.link)));
-  auto actions = mailboxes_.connected(id, accepted.remote_address, Clock::now());
+      connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(accepted)));
+  auto actions = mailboxes_.connected(id, place->second->from(), Clock::now());
   place->second->listen();
   carry_out(std::move(actions));
 }
@@ -99,15 +105,27 @@ void MailboxService::carry_out(MailboxActions actions) {
 void MailboxService::send(ConnectionId to, const Reply& reply) {
   const auto found = connections_.find(to);
   if (found == connections_.end()) return;
-  if (const auto* refusal = std::get_if<Refusal>(&reply)) {
-    observe::log(LogLevel::debug, "hub", [&] { return "refused: " + refusal->message; });
-  }
+  if (const auto* refusal = std::get_if<Refusal>(&reply)) log_refusal(*refusal, found->second->from());
   const std::string text = encode_reply(reply);
   transport::Link& link = found->second->link();
   const bool fits = link.buffered_amount() + Bytes{text.size()} <= options_.place_buffer;
   // A link that is ended already tells so itself, in on_closed.
   if (!fits) too_slow_.push_back(to);
   if (fits) (void)link.send(as_bytes(text));
+}
+
+/// What an operator wants to know of goes to the log once in a while for each kind and address.
+void MailboxService::log_refusal(const Refusal& refusal, const std::string& address) {
+  observe::log(LogLevel::debug, "hub", [&] { return "refused: " + refusal.message; });
+  const bool is_limit =
+      refusal.code == RefusalCode::too_many_tries || refusal.code == RefusalCode::limit_exceeded;
+  if (!is_limit) return;
+  const std::string from = transport::address_block(address);
+  if (const auto times = refusals_.note(from + ' ' + refusal.message, Clock::now())) {
+    observe::log(LogLevel::warn, "hub",
+                 "rejected mailbox requests from " + from + ": " + refusal.message + " (" +
+                     std::to_string(*times) + " since this was said last)");
+  }
 }
 
 /// Takes a connection out of service. It is freed, and its link cut if it still stands, in a turn of `run`:

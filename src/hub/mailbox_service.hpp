@@ -10,8 +10,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "core/admission_limits.hpp"
 #include "core/limits.hpp"
 #include "hub/mailbox.hpp"
+#include "observe/log_pace.hpp"
 #include "transport/http.hpp"
 
 namespace sluice::hub {
@@ -56,6 +58,7 @@ class MailboxService {
   void ended(ConnectionId id, const Error& reason);
   void carry_out(MailboxActions actions);
   void send(ConnectionId to, const Reply& reply);
+  void log_refusal(const Refusal& refusal, const std::string& address);
   void retire(ConnectionId id);
   void reschedule();
 
@@ -65,6 +68,7 @@ class MailboxService {
   std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> retired_;  ///< Ended; freed outside of their own calls.
   std::vector<ConnectionId> too_slow_;                ///< Found while other actions were carried out.
+  observe::LogPace refusals_{limits::kRefusalLogPause, limits::kRefusalLogEntries};
   boost::asio::steady_timer timer_;
 };
 

@@ -117,7 +117,6 @@ class EchoServer {
 int main(int argc, char** argv) {
   websocket::ServerOptions options;
   options.limits.admission.connections_per_address = options.limits.admission.connections;
-  options.limits.admission.handshakes_per_address = options.limits.admission.handshakes;
   Duration ping = limits::kHubHeartbeat;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name{argv[i]};

@@ -54,6 +54,18 @@ void check_listen(const Listen& listen, Check& check) {
                                 "brackets, as in [::1]:7788)",
                                 address));
   }
+  for (const std::string& address : listen.plain) {
+    check.refuse_if(!is_address(address), {"listen.plain"},
+                    fmt::format("'{}' is not ADDRESS:PORT with a port from 0 to 65535 (IPv6 addresses go in "
+                                "brackets, as in [::]:8080)",
+                                address));
+  }
+  if (const auto trusted = transport::TrustedProxies::parse(listen.trusted_proxies); !trusted)
+    check.refuse_if(true, {"listen.trusted_proxies"}, trusted.error().message);
+  check.refuse_if(
+      listen.forwarding == transport::Forwarding::proxy_protocol && listen.trusted_proxies.empty(),
+      {"listen.forwarding"},
+      "the PROXY protocol is taken from `listen.trusted_proxies` alone, and there are none");
   check.refuse_if(listen.tls_cert.empty() != listen.tls_key.empty(), {"listen.tls_cert", "listen.tls_key"},
                   "`listen.tls_cert` and `listen.tls_key` go together");
   check.refuse_if(!listen.tls_cert.empty() && !listen.dev_cert.empty(), {"listen.dev_cert"},
@@ -67,6 +79,8 @@ void check_auth(const Settings& settings, Check& check) {
                   "an open hub asks for no tokens; leave `auth.open` or the keys out");
   check.refuse_if(auth.open && !std::ranges::all_of(settings.listen.addresses, is_loopback), {"auth.open"},
                   "an open hub lets everyone be anybody: it listens on loopback addresses only");
+  check.refuse_if(auth.open && !settings.listen.plain.empty(), {"listen.plain", "auth.open"},
+                  "an open hub lets everyone be anybody: it has no `listen.plain`; give it keys instead");
   const bool has_rules = !auth.verifier.claims.audience.empty() || !auth.verifier.claims.issuer.empty();
   check.refuse_if(has_rules && !has_keys, {"auth.audience", "auth.issuer"},
                   "there is no [[auth.key]] with which tokens could be checked");
@@ -83,6 +97,9 @@ void check_order(const Settings& settings, Check& check) {
   check.refuse_if(settings.gateway.user_memory > settings.gateway.memory,
                   {"memory.user_limit", "memory.limit"},
                   "`memory.user_limit` is no more than `memory.limit`");
+  check.refuse_if(settings.admission.shortest_timeout > settings.admission.request_timeout,
+                  {"admission.shortest_timeout", "admission.request_timeout"},
+                  "`shortest_timeout` is no more than `request_timeout`");
   check.refuse_if(settings.admission.retry_after_min > settings.admission.retry_after_max,
                   {"admission.retry_after_min", "admission.retry_after_max"},
                   "`retry_after_min` is no more than `retry_after_max`");

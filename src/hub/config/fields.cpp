@@ -60,6 +60,13 @@ void add_listen(std::vector<Field>& all, Listen& listen) {
       .restart("tls_cert", &listen.tls_cert)
       .restart("tls_key", &listen.tls_key)
       .restart("dev_cert", &listen.dev_cert)
+      .restart("plain", &listen.plain)
+      .restart("trusted_proxies", &listen.trusted_proxies)
+      .restart("forwarding",
+               choice<transport::Forwarding>(listen.forwarding,
+                                             {{"x-forwarded-for", transport::Forwarding::x_forwarded_for},
+                                              {"forwarded", transport::Forwarding::forwarded},
+                                              {"proxy-protocol", transport::Forwarding::proxy_protocol}}))
       .restart("max_connections", &listen.max_connections)
       .from(1, kMany);
 }
@@ -111,7 +118,15 @@ void add_admission(std::vector<Field>& all, Admission& admission) {
       .live("enabled", &admission.enabled)
       .live("max_handshakes", &admission.handshakes)
       .from(1, kMany)
+      .live("max_unauthenticated", &admission.unauthenticated)
+      .from(3, kMany)
+      .live("request_timeout", &admission.request_timeout)
+      .from(Duration{100ms}, Duration{10min})
+      .live("shortest_timeout", &admission.shortest_timeout)
+      .from(Duration{100ms}, Duration{10min})
       .live("per_address", &admission.per_address)
+      .from(1, kMany)
+      .live("per_network", &admission.per_network)
       .from(1, kMany)
       .live("connections_per_second", &admission.connections_per_second)
       .from(1, kMany)
@@ -121,6 +136,30 @@ void add_admission(std::vector<Field>& all, Admission& admission) {
       .from(Duration{1s}, Duration{1h})
       .live("retry_after_max", &admission.retry_after_max)
       .from(Duration{1s}, Duration{1h});
+}
+
+void add_mailboxes(std::vector<Field>& all, MailboxFigures& mailboxes) {
+  const Duration shortest{100ms};
+  const Duration longest{24h};
+  Section{all, "mailboxes"}
+      .live("max_mailboxes", &mailboxes.mailboxes)
+      .from(1, kMany)
+      .live("per_address", &mailboxes.per_address)
+      .from(1, kMany)
+      .live("max_waiting", &mailboxes.waiters)
+      .from(1, kMany)
+      .live("life", &mailboxes.life)
+      .from(Duration{1s}, longest)
+      .live("introduction", &mailboxes.introduction)
+      .from(shortest, longest)
+      .live("first_message", &mailboxes.first_message)
+      .from(shortest, longest)
+      .live("silence", &mailboxes.silence)
+      .from(shortest, longest)
+      .live("try_burst", &mailboxes.try_burst)
+      .from(1, 10'000)
+      .live("try_interval", &mailboxes.try_interval)
+      .from(Duration{1ms}, longest);
 }
 
 void add_session(std::vector<Field>& all, GatewaySettings& gateway) {
@@ -178,6 +217,7 @@ std::vector<Field> fields_of(Settings& settings) {
   add_rates(all, "rates.connection", gateway.per_connection);
   add_rates(all, "rates.user", gateway.per_user);
   add_admission(all, settings.admission);
+  add_mailboxes(all, settings.mailboxes);
   Section{all, "memory"}
       .live("enabled", &gateway.memory_enabled)
       .live("limit", &gateway.memory)

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/admission_limits.hpp"
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hub_limits.hpp"
@@ -17,6 +18,7 @@
 #include "hub/auth/verifier.hpp"
 #include "hub/gateway/settings.hpp"
 #include "observe/log.hpp"
+#include "transport/forwarded.hpp"
 
 /// What an operator sets of a hub, read from a TOML file. docs/hub-settings.md has every key.
 namespace sluice::hub::config {
@@ -27,6 +29,11 @@ struct Listen {
   std::filesystem::path tls_cert{};                         ///< With `tls_key`, or neither.
   std::filesystem::path tls_key{};
   std::filesystem::path dev_cert{};  ///< A folder; instead of the two.
+  /// Plain HTTP wherever they are: for a proxy that ends TLS on its way here. Not of an open hub.
+  std::vector<std::string> plain{};
+  std::vector<std::string>
+      trusted_proxies{};  ///< Addresses and networks whose word about clients is believed.
+  transport::Forwarding forwarding = transport::Forwarding::x_forwarded_for;  ///< How they say it.
   std::size_t max_connections = limits::kMaxConnections;
 };
 
@@ -39,15 +46,33 @@ struct Auth {
 /// How many may come at once.
 struct Admission {
   bool enabled = true;
+  std::size_t handshakes = limits::kPendingHandshakes;  ///< Connections whose request has not been read.
   /// Clients at the same time, from the upgrade to the Welcome. Of this and of the burst one part in
-  /// `limits::kAdmissionResumeShare` is kept for those that resume.
-  std::size_t handshakes = limits::kMaxHandshakes;
+  /// `limits::kAdmissionResumeShare` is kept for those that prove that they resume.
+  std::size_t unauthenticated = limits::kMaxUnauthenticated;
+  Duration request_timeout = limits::kHandshakeTimeout;  ///< From accept to the end of the request.
+  Duration shortest_timeout =
+      limits::kShortestPatience;  ///< What is left of it, and of the Hello's, at full load.
   std::size_t per_address = limits::kMaxConnectionsPerAddress;  ///< Connections.
+  std::size_t per_network = limits::kMaxConnectionsPerNetwork;  ///< Of an IPv6 /48.
   std::uint64_t connections_per_second = limits::kAdmissionsPerSecond;
   std::uint64_t connection_burst = limits::kAdmissionBurst;
   /// Who is sent away is told to come back between these, at random.
   Duration retry_after_min = limits::kRetryAfterMin;
   Duration retry_after_max = limits::kRetryAfterMax;
+};
+
+/// What mailboxes may take, and for how long.
+struct MailboxFigures {
+  std::size_t mailboxes = limits::kMaxMailboxes;
+  std::size_t per_address = limits::kMaxMailboxesPerAddress;
+  std::size_t waiters = limits::kMaxMailboxWaiters;
+  Duration life = limits::kMailboxLife;
+  Duration introduction = limits::kMailboxVisit;
+  Duration first_message = limits::kVisitorFirstMessage;
+  Duration silence = limits::kPlaceless;
+  std::uint64_t try_burst = limits::kTryBurst;
+  Duration try_interval = limits::kTryInterval;
 };
 
 struct Heartbeat {
@@ -93,6 +118,7 @@ struct Settings {
   GatewaySettings gateway{};  ///< With the routes as they are to be used: see `classes_enabled` and `Store`.
   bool classes_enabled = true;  ///< Off: all routes are normal.
   Admission admission{};
+  MailboxFigures mailboxes{};
   Heartbeat heartbeat{};
   Store store{};
   std::vector<WrittenRoute> routes{};        ///< Those of the gateway are made of them.

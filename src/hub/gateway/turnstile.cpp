@@ -3,12 +3,9 @@
 namespace sluice::hub {
 
 bool Turnstile::has_room(Visitor visitor, TimePoint now) {
-  // Who says Hello at once is welcomed before that many more have come.
-  if (visitor.from_there >= limits::kMaxHandshakesPerAddress) return false;
-  // A part of both is kept for those that resume.
-  const std::size_t kept = visitor.resumes ? 0 : limits_.greetings / limits::kAdmissionResumeShare;
-  const std::uint64_t reserve = visitor.resumes ? 0 : limits_.rate.burst / limits::kAdmissionResumeShare;
-  return visitor.greetings + kept < limits_.greetings && bucket_.available(now) > reserve;
+  const bool resumes = visitor == Visitor::resumes;
+  const std::uint64_t reserve = resumes ? 0 : limits_.rate.burst / limits::kAdmissionResumeShare;
+  return bucket_.available(now) > reserve;
 }
 
 std::optional<std::chrono::seconds> Turnstile::ask(Visitor visitor, TimePoint now) {
@@ -18,7 +15,7 @@ std::optional<std::chrono::seconds> Turnstile::ask(Visitor visitor, TimePoint no
     return std::nullopt;
   }
   ++counts_.sent_away;
-  if (visitor.resumes) ++counts_.resumes_sent_away;
+  if (visitor == Visitor::resumes) ++counts_.resumes_sent_away;
   const auto least = std::chrono::ceil<std::chrono::seconds>(limits_.retry_after_min);
   const auto most = std::chrono::ceil<std::chrono::seconds>(limits_.retry_after_max);
   const auto spread = static_cast<std::uint64_t>((most - least).count()) + 1;

@@ -15,16 +15,14 @@ namespace sluice::hub {
 
 struct TurnstileLimits {
   bool enabled = true;
-  std::size_t greetings =
-      limits::kMaxHandshakes;  ///< Clients that have not been welcomed yet, at the same time.
   flow::TokenRate rate{.burst = limits::kAdmissionBurst, .tokens = limits::kAdmissionsPerSecond};
   Duration retry_after_min = limits::kRetryAfterMin;
   Duration retry_after_max = limits::kRetryAfterMax;
 };
 
-/// Who may connect now, when all come at once: those that resume a session before those that begin one, and
-/// no more than the hub can greet, in all and from one address. The others are told when to come back, at
-/// random, so that they come apart.
+/// Admission control for upgrades when all clients come at once: those that prove that they resume a session
+/// before those that begin one, and no more in a second than the hub can greet. The others are told when to
+/// come back, at random, so that they come apart.
 ///
 /// Pure. One shard.
 class Turnstile {
@@ -34,11 +32,7 @@ class Turnstile {
   Turnstile(TurnstileLimits limits, Random random, TimePoint now)
       : limits_(limits), random_(std::move(random)), bucket_(limits.rate, now) {}
 
-  struct Visitor {
-    bool resumes;
-    std::size_t greetings;       ///< As many are being greeted now.
-    std::size_t from_there = 0;  ///< Of them, those from the same address.
-  };
+  enum class Visitor : std::uint8_t { newcomer, resumes };
   /// Nothing: it may come in, and is counted. Otherwise when to try again.
   [[nodiscard]] std::optional<std::chrono::seconds> ask(Visitor visitor, TimePoint now);
 

@@ -20,12 +20,14 @@ class ShardLoop;
 /// What all shards of a running hub have together. Any thread.
 struct Common {
   Common(const GatewaySettings& settings, SessionTokens session_tokens,
-         std::shared_ptr<const auth::Verifier> verifier, std::uint64_t store_epoch)
+         std::shared_ptr<const auth::Verifier> verifier, std::uint64_t store_epoch,
+         Greetings::Limits greeting_limits)
       : ledger(settings),
         shares(settings, ledger.process),
         tokens(std::move(session_tokens)),
         doorman(std::move(verifier)),
-        epoch(store_epoch) {}
+        epoch(store_epoch),
+        greetings(greeting_limits) {}
 
   Ledger ledger;
   UserShares shares;
@@ -34,7 +36,7 @@ struct Common {
   std::uint64_t epoch;
   std::vector<ShardLoop*> loops{};      ///< Fixed once they run.
   std::atomic<std::size_t> sockets{0};  ///< That have not been let go of.
-  Greetings greetings{};
+  Greetings greetings;
 };
 
 }  // namespace sluice::hub::service

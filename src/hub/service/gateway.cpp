@@ -32,10 +32,15 @@ bool is_in_memory(const std::string& folder) {
 
 TurnstileLimits turnstile_limits(const config::Admission& admission) {
   return {.enabled = admission.enabled,
-          .greetings = admission.handshakes,
           .rate = {.burst = admission.connection_burst, .tokens = admission.connections_per_second},
           .retry_after_min = admission.retry_after_min,
           .retry_after_max = admission.retry_after_max};
+}
+
+Greetings::Limits greeting_limits(const config::Settings& settings) {
+  const Duration longest = settings.gateway.hello_timeout;
+  return {.slots = settings.admission.unauthenticated,
+          .hello = {.longest = longest, .shortest = std::min(longest, settings.admission.shortest_timeout)}};
 }
 
 Result<std::shared_ptr<const auth::Verifier>> make_verifier(const config::Auth& auth) {
@@ -152,11 +157,8 @@ class Gateway::Impl {
   }
 
   std::optional<std::chrono::seconds> busy(const transport::HttpRequest& request) {
-    const bool resumes = request.query == "resume" || request.query.starts_with("resume=");
-    return turnstile_.ask({.resumes = resumes,
-                           .greetings = common_->greetings.all(),
-                           .from_there = common_->greetings.from(request.remote_address)},
-                          Clock::now());
+    const bool resumes = common_->tokens.query_proves(request.query, store::system_time());
+    return turnstile_.ask(resumes ? Turnstile::Visitor::resumes : Turnstile::Visitor::newcomer, Clock::now());
   }
 
   Status reload(config::Settings settings);
@@ -214,7 +216,7 @@ Status Gateway::Impl::open() {
   if (!secret) return fail(std::move(secret.error()));
   const GatewaySettings& settings = options_.settings.gateway;
   common_ = std::make_unique<Common>(settings, SessionTokens{std::move(*secret)}, std::move(*verifier),
-                                     store_->epoch());
+                                     store_->epoch(), greeting_limits(options_.settings));
   const bool durable = !is_in_memory(options_.settings.store.folder);
   for (std::size_t i = 0; i < options_.shards; ++i) {
     auto reader = store_->open_reader();
@@ -241,6 +243,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
   common_->ledger.set_limits(settings.gateway);
   common_->shares.set_settings(settings.gateway);
   turnstile_.set_limits(turnstile_limits(settings.admission), Clock::now());
+  common_->greetings.set_limits(greeting_limits(settings));
   retention_.set(settings);
   store_->set_bound(settings.store.bound);
   for (const auto& loop : loops_) {
@@ -254,6 +257,7 @@ Status Gateway::Impl::reload(config::Settings settings) {
 asio::awaitable<GatewayStatus> Gateway::Impl::status() {
   GatewayStatus status{.sockets = common_->sockets,
                        .greetings = common_->greetings.all(),
+                       .gave_way = common_->greetings.gave_way(),
                        .turnstile = turnstile_.counts(),
                        .memory = common_->ledger.process->stats(),
                        .backlog = common_->ledger.backlog->stats(),

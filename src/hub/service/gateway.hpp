@@ -57,6 +57,7 @@ struct SessionView {
 struct GatewayStatus {
   std::size_t sockets = 0;
   std::size_t greetings = 0;
+  std::uint64_t gave_way = 0;  ///< Clients whose place among them went to a newcomer.
   std::size_t users = 0;
   std::size_t clients = 0;
   std::size_t welcomed = 0;  ///< Of them.

@@ -62,14 +62,13 @@ void add(ShardTotals& totals, const Connection& connection) {
   totals.would_cut += connection.receiver->stats().would_cut;
 }
 
-void ShardEvents::on_opened(const Connection& connection) {
-  ++totals_.opened;
-  common_.greetings.begin(connection.socket->remote_address());
+void ShardEvents::on_opened(const Connection& /*connection*/) {
+  ++totals_.opened;  // its loop has it among the greetings
 }
 
 void ShardEvents::on_welcomed(const Connection& connection) {
   ++totals_.welcomed;
-  common_.greetings.end(connection.socket->remote_address());
+  common_.greetings.end(connection.ref);
   if (!observe::log_enabled(LogLevel::debug)) return;
   const std::string id = connection_id(connection.ref);
   observe::log(LogLevel::debug, kRoom, "client connected",
@@ -82,7 +81,7 @@ void ShardEvents::on_welcomed(const Connection& connection) {
 
 void ShardEvents::on_ended(const Connection& connection, const wire::hub::Ended& how,
                            std::string_view message) {
-  if (connection.state != Connection::State::open) common_.greetings.end(connection.socket->remote_address());
+  if (connection.state != Connection::State::open) common_.greetings.end(connection.ref);
   add(totals_, connection);
   if (is_slow_consumer(how.reason)) return log_slow(connection, how, marks_);
   if (!observe::log_enabled(LogLevel::debug)) return;

@@ -74,7 +74,15 @@ void ShardLoop::accept(transport::AcceptedSocket accepted) {
       accepted.subprotocol == wire::hub::kJsonSubprotocol ? Encoding::json : Encoding::proto;
   auto socket = std::make_unique<ClientSocket>(std::move(accepted.socket), encoding, *this, common_);
   ClientSocket& client = *socket;
-  client.begin(shard_.open(std::move(socket), encoding, moment()));
+  const Moment now = moment();
+  const ConnectionRef ref = shard_.open(std::move(socket), encoding, now);
+  const auto standing = common_.tokens.query_proves(accepted.query, now.wall) ? Greetings::Standing::resumes
+                                                                              : Greetings::Standing::stranger;
+  const auto give_way = common_.greetings.begin(
+      {.connection = ref, .address = client.remote_address(), .standing = standing}, now.at);
+  for (const ConnectionRef gone : give_way) post(gone.shard, mail::GiveWay{.to = gone});
+  client.begin(ref);
+  if (!give_way.empty()) wake();
 }
 
 void ShardLoop::set_settings(GatewaySettings settings) {

@@ -4,20 +4,29 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
+#include "core/admission_limits.hpp"
 #include "core/hub_limits.hpp"
 #include "core/limits.hpp"
+#include "transport/address_block.hpp"
+#include "transport/fair_slots.hpp"
 
 namespace sluice::websocket {
 
 struct AdmissionLimits {
   std::size_t connections = limits::kMaxConnections;
+  std::size_t page_reserve = limits::kPageReserve;  ///< Beyond `connections`, for pages alone.
   std::size_t connections_per_address = limits::kMaxConnectionsPerAddress;
-  std::size_t handshakes = limits::kMaxHandshakes;  ///< Connections whose request has not been read yet.
-  std::size_t handshakes_per_address = limits::kMaxHandshakesPerAddress;
-  /// Whether this machine's own addresses (127.0.0.0/8, ::1) have limits of their own: from there come a
-  /// proxy with everybody's connections, and load tests.
+  std::size_t connections_per_network = limits::kMaxConnectionsPerNetwork;  ///< Of an IPv6 /48.
+  std::size_t handshakes = limits::kPendingHandshakes;  ///< Connections whose request has not been read yet.
+  /// From accept to the end of the request.
+  transport::Patience request{.longest = limits::kHandshakeTimeout, .shortest = limits::kShortestPatience};
+  /// Whether this machine's own addresses (127.0.0.0/8, ::1) may have connections without number, up to the
+  /// total: from there come a proxy with everybody's, and load tests. Their handshakes count as all others
+  /// do.
   enum class Loopback : std::uint8_t { unlimited, as_others };
   Loopback loopback = Loopback::unlimited;
   /// Those who are not let in are told to come back after these, and the seconds between, in turn.
@@ -25,39 +34,64 @@ struct AdmissionLimits {
   std::chrono::seconds retry_after_max = limits::kRetryAfterMax;
 };
 
-/// Which connections a server lets in: how many there are, and how many of them still shake hands, in all and
-/// from each address.
+/// Whom a connection counts under.
+struct AdmissionSource {
+  transport::AddressBlocks blocks{};
+  /// `exempt`: it has no share of connections; a trusted proxy until it has said who its client is.
+  enum class Share : std::uint8_t { counted, exempt };
+  Share share = Share::counted;
+};
+
+/// Which connections a server lets in: how many there are, in all and from each address, and which of those
+/// that still shake hands gives way to a newcomer (`FairSlots`).
 ///
-/// Sans-I/O. `block` is what an address counts under (transport/address_block.hpp); an empty one has no share
-/// of its own and counts in the totals alone.
+/// Sans-I/O. A connection has a number that is never used twice.
 class Admission {
  public:
-  enum class Verdict : std::uint8_t { admitted, full, address_full, too_many_handshakes, address_handshakes };
+  using Id = transport::FairSlots::Id;
+  enum class Verdict : std::uint8_t { admitted, full, address_full, network_full };
+  struct Decision {
+    Verdict verdict = Verdict::admitted;
+    /// These have left: their connections are to be closed.
+    std::vector<Id> give_way{};
+  };
 
-  explicit Admission(AdmissionLimits limits) : limits_(limits) {}
+  explicit Admission(AdmissionLimits limits) : limits_(limits), handshakes_(limits.handshakes) {}
 
-  [[nodiscard]] Verdict enter(const std::string& block);
-  /// Its request has been read. At most once a connection, and before it leaves: one that leaves earlier has
-  /// ended its handshake too.
-  void handshake_ended(const std::string& block);
-  void leave(const std::string& block);
+  [[nodiscard]] Decision enter(Id id, AdmissionSource from, TimePoint now);
+  /// A trusted proxy has said whose connection it is. Anything but `admitted`: that client has as many as it
+  /// may have, and this one still counts as it did.
+  [[nodiscard]] Verdict identify(Id id, AdmissionSource client);
+  /// Those that leave so that there are descriptors again.
+  [[nodiscard]] std::vector<Id> make_way();
+  /// Its request has been read. Nothing happens for one that gave way.
+  void handshake_ended(Id id) { handshakes_.give_back(id); }
+  /// The same.
+  void leave(Id id);
 
   /// For those that enter from now on: who is in stays, and counts.
-  void set_limits(AdmissionLimits limits) { limits_ = limits; }
+  void set_limits(AdmissionLimits limits);
 
-  [[nodiscard]] std::size_t connections() const { return connections_; }
-  [[nodiscard]] std::size_t handshakes() const { return handshakes_; }
-  [[nodiscard]] std::size_t addresses() const { return per_address_.size(); }
+  /// Nothing but pages is to be served to a connection beyond the total.
+  [[nodiscard]] bool is_beyond_total() const { return members_.size() > limits_.connections; }
+  [[nodiscard]] std::size_t connections() const { return members_.size(); }
+  [[nodiscard]] std::size_t handshakes() const { return handshakes_.size(); }
+  [[nodiscard]] std::size_t addresses() const { return per_block_.size(); }
 
  private:
+  [[nodiscard]] Verdict room_for(const AdmissionSource& from) const;
+  [[nodiscard]] bool make_room(const AdmissionSource& from, Verdict lacking, Decision& decision);
+  void count_in(const AdmissionSource& from);
+  void count_out(const AdmissionSource& from);
+  [[nodiscard]] std::size_t held(const std::string& block) const;
+
   AdmissionLimits limits_;
-  std::size_t connections_ = 0;
-  std::size_t handshakes_ = 0;
-  struct Share {
-    std::size_t connections = 0;
-    std::size_t handshakes = 0;
-  };
-  std::unordered_map<std::string, Share> per_address_;
+  transport::FairSlots handshakes_;
+  std::unordered_map<Id, AdmissionSource> members_;
+  std::unordered_map<std::string, std::size_t> per_block_;  ///< Connections, by narrow and by wide blocks.
 };
+
+/// For people: what there are too many of.
+[[nodiscard]] std::string_view name_of(Admission::Verdict verdict);
 
 }  // namespace sluice::websocket

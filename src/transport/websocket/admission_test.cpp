@@ -5,86 +5,145 @@
 namespace sluice::websocket {
 namespace {
 
+using namespace std::chrono_literals;
 using Verdict = Admission::Verdict;
+using Ids = std::vector<Admission::Id>;
 
-TEST(Admission, LimitsTheTotalEachAddressAndHandshakes) {
-  Admission admission{{.connections = 4, .connections_per_address = 2, .handshakes = 3}};
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("a"), Verdict::address_full);
-  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("b"), Verdict::too_many_handshakes);
-  admission.handshake_ended("a");
-  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("c"), Verdict::full);
-  admission.leave("a");
-  admission.handshake_ended("b");
-  EXPECT_EQ(admission.enter("c"), Verdict::admitted);
-}
-
-TEST(Admission, LetsOthersInWhileOneAddressOnlyOpensConnections) {
-  Admission admission{{}};
-  for (std::size_t i = 0; i < limits::kMaxHandshakesPerAddress; ++i) {
-    ASSERT_EQ(admission.enter("silent"), Verdict::admitted);
+class AdmissionTest : public testing::Test {
+ protected:
+  void start(AdmissionLimits limits) { admission.emplace(limits); }
+  Admission::Decision enter(const std::string& address,
+                            AdmissionSource::Share share = AdmissionSource::Share::counted) {
+    return admission->enter(++last, source(address, share), now);
   }
-  EXPECT_EQ(admission.enter("silent"), Verdict::address_handshakes);
-  EXPECT_EQ(admission.enter("other"), Verdict::admitted);
-  admission.handshake_ended("silent");
-  EXPECT_EQ(admission.enter("silent"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("silent"), Verdict::address_handshakes);
-}
-
-TEST(Admission, LetsAnAddressHaveAllItsConnectionsOnceTheirHandshakesAreOver) {
-  Admission admission{{}};
-  for (std::size_t i = 0; i < limits::kMaxConnectionsPerAddress; ++i) {
-    ASSERT_EQ(admission.enter("office"), Verdict::admitted);
-    admission.handshake_ended("office");
+  static AdmissionSource source(const std::string& address,
+                                AdmissionSource::Share share = AdmissionSource::Share::counted) {
+    return {.blocks = transport::address_blocks(address), .share = share};
   }
-  EXPECT_EQ(admission.enter("office"), Verdict::address_full);
-}
-
-TEST(Admission, CountsWhatHasNoBlockInTheTotalsAlone) {
-  Admission admission{
-      {.connections = 3, .connections_per_address = 1, .handshakes = 2, .handshakes_per_address = 1}};
-  EXPECT_EQ(admission.enter(""), Verdict::admitted);
-  EXPECT_EQ(admission.enter(""), Verdict::admitted);
-  EXPECT_EQ(admission.enter(""), Verdict::too_many_handshakes);
-  EXPECT_EQ(admission.addresses(), 0U);
-  admission.handshake_ended("");
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  EXPECT_EQ(admission.enter(""), Verdict::full);
-  admission.leave("");
-  admission.handshake_ended("a");
-  EXPECT_EQ(admission.enter(""), Verdict::admitted);
-}
-
-TEST(Admission, TakesOtherLimitsForThoseThatEnter) {
-  Admission admission{{.connections_per_address = 2}};
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  admission.set_limits({.connections_per_address = 3});
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("a"), Verdict::address_full);
-  admission.set_limits({.connections_per_address = 1, .handshakes = 4});
-  EXPECT_EQ(admission.connections(), 3U) << "who is in stays";
-  EXPECT_EQ(admission.enter("b"), Verdict::admitted);
-  EXPECT_EQ(admission.enter("c"), Verdict::too_many_handshakes);
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(admission.enter("a"), Verdict::address_full) << "those that are in count";
-    admission.handshake_ended("a");
-    admission.leave("a");
+  /// Its request has been read.
+  Verdict settle(const std::string& address) {
+    const Verdict verdict = enter(address).verdict;
+    if (verdict == Verdict::admitted) admission->handshake_ended(last);
+    return verdict;
   }
-  EXPECT_EQ(admission.enter("a"), Verdict::admitted);
+
+  std::optional<Admission> admission;
+  Admission::Id last = 0;
+  TimePoint now{1h};
+};
+
+TEST_F(AdmissionTest, LimitsTheTotalAndEachAddress) {
+  start({.connections = 4, .page_reserve = 0, .connections_per_address = 2});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::address_full);
+  EXPECT_EQ(settle("192.0.2.2"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.3"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.4"), Verdict::full);
+  admission->leave(1);
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
 }
 
-TEST(Admission, ForgetsAddressesThatAreGone) {
-  Admission admission{{}};
-  ASSERT_EQ(admission.enter("a"), Verdict::admitted);
-  admission.handshake_ended("a");
-  admission.leave("a");
-  EXPECT_EQ(admission.addresses(), 0U);
-  EXPECT_EQ(admission.connections(), 0U);
-  EXPECT_EQ(admission.handshakes(), 0U);
+TEST_F(AdmissionTest, LimitsEachSiteOfIpv6) {
+  start({.connections_per_address = 2, .connections_per_network = 3});
+  EXPECT_EQ(settle("2001:db8:1:1::1"), Verdict::admitted);
+  EXPECT_EQ(settle("2001:db8:1:1::2"), Verdict::admitted);
+  EXPECT_EQ(settle("2001:db8:1:1::3"), Verdict::address_full);
+  EXPECT_EQ(settle("2001:db8:1:2::1"), Verdict::admitted);
+  EXPECT_EQ(settle("2001:db8:1:3::1"), Verdict::network_full);
+  EXPECT_EQ(settle("2001:db8:2:1::1"), Verdict::admitted);
+}
+
+TEST_F(AdmissionTest, LetsTheOldestSilentOneGiveWayToANewcomer) {
+  start({.handshakes = 3});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(enter("192.0.2.1").give_way, Ids{});
+  const auto decision = enter("192.0.2.2");
+  EXPECT_EQ(decision.verdict, Verdict::admitted);
+  EXPECT_EQ(decision.give_way, Ids{1});
+  EXPECT_EQ(admission->connections(), 3U) << "it has left";
+  admission->leave(1);
+  EXPECT_EQ(admission->connections(), 3U);
+}
+
+TEST_F(AdmissionTest, LetsAVictimInWhateverTheOthersHold) {
+  start({.handshakes = 256});
+  for (int address = 0; address < 8; ++address) {
+    for (int i = 0; i < 32; ++i) (void)enter("198.51.100." + std::to_string(address));
+  }
+  EXPECT_EQ(enter("192.0.2.1").verdict, Verdict::admitted);
+  const Admission::Id victim = last;
+  // They come back as often as they give way, and it is never the victim's turn.
+  for (int i = 0; i < 10'000; ++i) {
+    const auto decision = enter("198.51.100." + std::to_string(i % 8));
+    EXPECT_EQ(decision.verdict, Verdict::admitted);
+    ASSERT_NE(decision.give_way, Ids{victim});
+  }
+}
+
+TEST_F(AdmissionTest, LeavesLessTimeTheMoreShakeHands) {
+  start({.handshakes = 4, .request = {.longest = 10s, .shortest = 1s}});
+  for (int i = 0; i < 3; ++i) (void)enter("192.0.2.1");
+  now += 4s;
+  EXPECT_EQ(enter("192.0.2.1").give_way, Ids{}) << "three of four may have 4 s, not less";
+  now += 1s;
+  EXPECT_EQ(enter("192.0.2.1").give_way, (Ids{1, 2, 3}));
+}
+
+TEST_F(AdmissionTest, LetsOneThatShakesHandsGiveWayWhereItsAddressHasAllItsConnections) {
+  start({.connections_per_address = 2});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(enter("192.0.2.1").verdict, Verdict::admitted);
+  const auto decision = enter("192.0.2.1");
+  EXPECT_EQ(decision.verdict, Verdict::admitted);
+  EXPECT_EQ(decision.give_way, Ids{2});
+  admission->handshake_ended(3);
+  EXPECT_EQ(enter("192.0.2.1").verdict, Verdict::address_full);
+}
+
+TEST_F(AdmissionTest, KeepsAReserveForPagesThatSilentOnesDoNotUseUp) {
+  start({.connections = 2, .page_reserve = 2});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.2"), Verdict::admitted);
+  EXPECT_FALSE(admission->is_beyond_total());
+  for (int i = 3; i < 10; ++i) {
+    EXPECT_EQ(enter("192.0.2." + std::to_string(i)).verdict, Verdict::admitted) << i;
+    EXPECT_TRUE(admission->is_beyond_total());
+  }
+  EXPECT_EQ(admission->connections(), 4U);
+}
+
+TEST_F(AdmissionTest, CountsTheClientOfATrustedProxyOnceItIsKnown) {
+  constexpr auto kExempt = AdmissionSource::Share::exempt;
+  start({.connections_per_address = 1, .handshakes = 3});
+  EXPECT_EQ(enter("10.0.0.1", kExempt).verdict, Verdict::admitted);
+  EXPECT_EQ(enter("10.0.0.1", kExempt).verdict, Verdict::admitted);
+  EXPECT_EQ(enter("10.0.0.1", kExempt).verdict, Verdict::admitted);
+  EXPECT_EQ(admission->identify(1, source("192.0.2.1")), Verdict::admitted);
+  EXPECT_EQ(admission->identify(2, source("192.0.2.1")), Verdict::address_full);
+  EXPECT_EQ(admission->identify(3, source("192.0.2.2")), Verdict::admitted);
+  EXPECT_EQ(enter("192.0.2.1").verdict, Verdict::admitted) << "the one that shakes hands gives way";
+  EXPECT_EQ(admission->connections(), 3U);
+}
+
+TEST_F(AdmissionTest, TakesOtherLimitsForThoseThatEnter) {
+  start({.connections_per_address = 2});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  admission->set_limits({.connections_per_address = 3});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted);
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::address_full);
+  admission->set_limits({.connections_per_address = 1});
+  EXPECT_EQ(admission->connections(), 3U) << "who is in stays";
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::address_full);
+}
+
+TEST_F(AdmissionTest, ForgetsAddressesThatAreGone) {
+  start({});
+  (void)enter("2001:db8::1");
+  admission->leave(last);
+  EXPECT_EQ(admission->addresses(), 0U);
+  EXPECT_EQ(admission->connections(), 0U);
+  EXPECT_EQ(admission->handshakes(), 0U);
 }
 
 }  // namespace

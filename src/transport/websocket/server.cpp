@@ -1,5 +1,6 @@
 #include "transport/websocket/server.hpp"
 
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "core/ensure.hpp"
 #include "observe/log.hpp"
 #include "transport/address_block.hpp"
+#include "transport/websocket/server_deadline.hpp"
 #include "transport/websocket/server_impl.hpp"
 #include "transport/websocket/tls.hpp"
 
@@ -58,9 +60,23 @@ Server::Impl::Impl(asio::any_io_executor executor, ServerOptions options,
       limits_(options.limits),
       tls_(std::move(tls)),
       fingerprint_(std::move(fingerprint)),
-      admitted_(std::make_shared<Admitted>(options.limits.admission, executor)) {}
+      admitted_(std::make_shared<Admitted>(options.limits.admission, executor)),
+      proxies_(std::move(options.proxies)) {}
 
 Result<std::string> Server::Impl::listen(const ListenAddress& address) {
+  error_code error;
+  const auto ip =
+      asio::ip::make_address(address.address == "localhost" ? "127.0.0.1" : address.address, error);
+  if (!tls_ && !error && !ip.is_loopback()) {
+    return fail(Errc::permission_denied,
+                "Plain HTTP is served on loopback only, not at " +
+                    authority({.scheme = {}, .host = address.address, .port = address.port, .path = {}}) +
+                    ": give a certificate (--tls-cert and --tls-key, or --dev-cert DIR) to listen there.");
+  }
+  return listen(address, tls_ ? Carrier::tls : Carrier::plain);
+}
+
+Result<std::string> Server::Impl::listen(const ListenAddress& address, Carrier carrier) {
   const std::string shown =
       authority({.scheme = {}, .host = address.address, .port = address.port, .path = {}});
   error_code error;
@@ -71,12 +87,7 @@ Result<std::string> Server::Impl::listen(const ListenAddress& address) {
                 address.address +
                     " is not a numeric address; a hub listens at addresses like 127.0.0.1, 0.0.0.0 or [::].");
   }
-  if (!tls_ && !ip.is_loopback()) {
-    return fail(Errc::permission_denied,
-                "Plain HTTP is served on loopback only, not at " + shown +
-                    ": give a certificate (--tls-cert and --tls-key, or --dev-cert DIR) to listen there.");
-  }
-  if (acceptors_.size() >= limits::kMaxListeners)
+  if (listeners_.size() >= limits::kMaxListeners)
     return fail(Errc::limit_exceeded, "Too many addresses to listen at.");
   tcp::acceptor acceptor{tasks_.executor()};
   const tcp::endpoint endpoint{ip, address.port};
@@ -95,76 +106,113 @@ Result<std::string> Server::Impl::listen(const ListenAddress& address) {
   }
   if (error) return fail(Errc::io, "Cannot listen at " + shown + ": " + error.message());
   const std::uint16_t port = acceptor.local_endpoint().port();
-  acceptors_.push_back(std::move(acceptor));
-  tasks_.spawn(accept(acceptors_.back()));
-  return (tls_ ? "wss://" : "ws://") +
+  listeners_.push_back({.acceptor = std::move(acceptor), .carrier = carrier});
+  tasks_.spawn(accept(listeners_.back()));
+  return (carrier == Carrier::tls ? "wss://" : "ws://") +
          authority({.scheme = {}, .host = ip.to_string(), .port = port, .path = {}});
 }
 
-asio::awaitable<void> Server::Impl::accept(tcp::acceptor& acceptor) {
+asio::awaitable<void> Server::Impl::accept(Listener& listener) {
   for (;;) {
-    auto [error, socket] = co_await acceptor.async_accept(kAwait);
-    if (error == asio::error::operation_aborted) co_return;
+    auto [error, socket] = co_await listener.acceptor.async_accept(kAwait);
+    if (!listener.acceptor.is_open()) co_return;
     if (error) {
-      log(LogLevel::warn, "cannot accept a connection: " + error.message());
+      on_accept_failed(listener, error);
       asio::steady_timer pause{tasks_.executor(), limits::kAcceptPause};
       co_await pause.async_wait(kAwait);
+      if (!listener.acceptor.is_open()) co_return;
       continue;
     }
     const auto endpoint = socket.remote_endpoint(error);
     if (error) continue;  // gone again
     std::string remote = endpoint.address().to_string();
     if (auto ticket = admit(endpoint.address())) {
-      tasks_.spawn(serve(std::move(socket), std::move(remote), std::move(ticket)));
+      Arrival arrival{.socket = std::move(socket), .remote = std::move(remote), .carrier = listener.carrier};
+      tasks_.spawn(serve(std::move(arrival), std::move(ticket)));
     } else {
-      turn_away(socket);
+      turn_away(socket, listener.carrier);
     }
   }
+}
+
+std::chrono::seconds Server::Impl::retry_after() {
+  const auto& [least, most] =
+      std::minmax(limits_.admission.retry_after_min, limits_.admission.retry_after_max);
+  constexpr std::chrono::seconds kSecond{1};
+  return least + (turned_away_ += kSecond) % (most - least + kSecond);
 }
 
 /// Without a look at what it asks, so that it costs next to nothing. It may not be heard: whoever is still
 /// sending when the socket is closed is told so by a reset. Under TLS it would take a handshake, and is not
 /// said.
-void Server::Impl::turn_away(tcp::socket& socket) {
-  if (tls_) return;
-  const auto& [least, most] =
-      std::minmax(limits_.admission.retry_after_min, limits_.admission.retry_after_max);
-  constexpr std::chrono::seconds kSecond{1};
-  const auto after = least + (turned_away_ += kSecond) % (most - least + kSecond);
+void Server::Impl::turn_away(tcp::socket& socket, Carrier carrier) {
+  if (carrier == Carrier::tls) return;
   const std::string answer = fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nContent-Type: text/plain\r\n"
       "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
-      after.count(), kTurnedAway.size(), kTurnedAway);
+      retry_after().count(), kTurnedAway.size(), kTurnedAway);
   error_code ignored;
   socket.non_blocking(true, ignored);
   (void)socket.send(asio::buffer(answer), 0, ignored);
 }
 
-std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::address& remote) {
-  using Loopback = AdmissionLimits::Loopback;
-  const bool is_free = remote.is_loopback() && limits_.admission.loopback == Loopback::unlimited;
-  std::string block = is_free ? std::string{} : transport::address_block(remote.to_string());
-  switch (admitted_->admission.enter(block)) {
-    case Admission::Verdict::admitted:
-      return std::make_shared<Ticket>(admitted_, std::move(block));
-    case Admission::Verdict::full:
-      count(ServerCount::full);
-      break;
-    case Admission::Verdict::address_full:
-      count(ServerCount::address_full);
-      break;
-    case Admission::Verdict::too_many_handshakes:
-      count(ServerCount::too_many_handshakes);
-      break;
-    case Admission::Verdict::address_handshakes:
-      count(ServerCount::address_handshakes);
-      break;
+/// Without a descriptor nothing can be accepted, and nothing be said to those that wait. The oldest one that
+/// shakes hands gives its descriptor up, and with the spare one some are told by their connection's end.
+void Server::Impl::on_accept_failed(Listener& listener, const error_code& error) {
+  const bool is_out = error == asio::error::no_descriptors || error == error_code{ENFILE, error.category()};
+  if (const auto times = troubles_.note(error.message(), Clock::now())) {
+    log(LogLevel::warn,
+        fmt::format("cannot accept a connection: {} ({} times since this was said last){}", error.message(),
+                    *times,
+                    is_out ? "; raise the limit of open files, or lower listen.max_connections" : ""));
   }
-  log(LogLevel::debug, "refused a connection from " + remote.to_string());
+  if (!is_out) return;
+  for (const Admission::Id gone : admitted_->admission.make_way()) end_handshake(gone);
+  counts_[static_cast<std::size_t>(ServerCount::no_descriptor)] +=
+      listener.spare.close_some(listener.acceptor.native_handle(), limits::kClosedPerPause);
+}
+
+void Server::Impl::end_handshake(Admission::Id id) {
+  count(ServerCount::gave_way);
+  if (const auto ticket = admitted_->tickets.find(id); ticket != admitted_->tickets.end())
+    ticket->second->give_way();
+}
+
+/// Once in a while for each kind and address, so that an operator sees who is rejected and an attacker does
+/// not fill the disk.
+void Server::Impl::log_refusal(std::string_view kind, const std::string& address) {
+  const std::string from = transport::address_block(address);
+  if (const auto times = refusals_.note(fmt::format("{} {}", kind, from), Clock::now())) {
+    log(LogLevel::warn,
+        fmt::format("rejected connections from {}: {} ({} since this was said last)", from, kind, *times));
+  }
+}
+
+AdmissionSource Server::Impl::source_of(const asio::ip::address& remote) const {
+  const std::string address = remote.to_string();
+  const bool is_local =
+      remote.is_loopback() && limits_.admission.loopback == AdmissionLimits::Loopback::unlimited;
+  const bool is_free = is_local || proxies_.trusted.contains(address);
+  return {.blocks = transport::address_blocks(address),
+          .share = is_free ? AdmissionSource::Share::exempt : AdmissionSource::Share::counted};
+}
+
+std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::address& remote) {
+  const Admission::Id id = ++admitted_->last;
+  const auto decision = admitted_->admission.enter(id, source_of(remote), Clock::now());
+  for (const Admission::Id gone : decision.give_way) end_handshake(gone);
+  if (decision.verdict == Admission::Verdict::admitted) return std::make_shared<Ticket>(admitted_, id);
+  count(count_of(decision.verdict));
+  log_refusal(name_of(decision.verdict), remote.to_string());
   return nullptr;
 }
 
-void Server::Impl::set_admission(AdmissionLimits limits) {
+void Server::Impl::count_end(Visit& visit, const Deadline& deadline, ServerCount otherwise) {
+  if (visit.ticket->gave_way) return turn_away(visit.stream.socket(), visit.carrier);
+  count(deadline.passed() ? ServerCount::timed_out : otherwise);
+}
+
+void Server::Impl::set_admission(const AdmissionLimits& limits) {
   limits_.admission = limits;
   admitted_->admission.set_limits(limits);
 }
@@ -180,10 +228,10 @@ void Server::Impl::set_pings(std::string_view path, Pings pings) {
 
 asio::awaitable<void> Server::Impl::stop(std::string reason) {
   using namespace asio::experimental::awaitable_operators;
-  for (auto& acceptor : acceptors_) acceptor.close();
+  for (Listener& listener : listeners_) listener.acceptor.close();
   tasks_.cancel();
   co_await tasks_.join();
-  acceptors_.clear();
+  listeners_.clear();
   const auto each = [this](auto&& act) {
     const auto open = admitted_->open;  // acting on one may take it out of the list
     for (const Open& one : open) {
@@ -202,7 +250,7 @@ asio::awaitable<void> Server::Impl::stop(std::string reason) {
       [&](Connection& connection) { connection.close({.code = close_code::kGoingAway, .text = reason}); }});
   asio::steady_timer limit{tasks_.executor(), limits_.stop};
   const auto all_gone = [](Admitted& admitted) -> asio::awaitable<void> {
-    while (admitted.admission.connections() > 0) co_await admitted.changed.wait();
+    while (!admitted.tickets.empty()) co_await admitted.changed.wait();
   };
   co_await (all_gone(*admitted_) || limit.async_wait(asio::use_awaitable));
   each([&](auto& core) { core.cut(why); });
@@ -261,7 +309,10 @@ void Server::on_socket(std::string path, SocketOptions options, std::vector<Sock
 Result<std::string> Server::listen(const ListenAddress& address) {
   return impl_->listen(address);
 }
-void Server::set_admission(AdmissionLimits limits) {
+Result<std::string> Server::listen_plain(const ListenAddress& address) {
+  return impl_->listen(address, Impl::Carrier::plain);
+}
+void Server::set_admission(const AdmissionLimits& limits) {
   impl_->set_admission(limits);
 }
 void Server::set_pings(std::string_view path, Pings pings) {

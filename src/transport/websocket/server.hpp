@@ -17,6 +17,7 @@
 #include "core/hub_limits.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
+#include "transport/forwarded.hpp"
 #include "transport/http.hpp"
 #include "transport/message_socket.hpp"
 #include "transport/websocket/admission.hpp"
@@ -30,15 +31,22 @@ namespace sluice::websocket {
 struct ServerLimits {
   AdmissionLimits admission{};
   Bytes header = limits::kHttpHeader;
-  Duration handshake = limits::kHandshakeTimeout;  ///< From accept to the end of the request.
+  Duration handshake = limits::kHandshakeTimeout;  ///< For the answer that makes a WebSocket to be sent.
   Duration page = limits::kPageTimeout;            ///< For a page's handler.
   Duration linger = limits::kHttpLinger;
   Duration stop = limits::kLinkCloseTimeout;  ///< For connections to end in good order once it stops.
 };
 
+/// Proxies in front of this server.
+struct ProxyOptions {
+  transport::TrustedProxies trusted{};
+  transport::Forwarding forwarding = transport::Forwarding::x_forwarded_for;
+};
+
 struct ServerOptions {
   std::optional<PemFiles> tls{};  ///< Absent: plain HTTP, and then on loopback addresses only.
   ServerLimits limits{};
+  ProxyOptions proxies{};
 };
 
 /// What a page takes.
@@ -56,19 +64,21 @@ using AsyncHttpHandler =
 
 /// How connections ended that did not become a link.
 enum class ServerCount : std::uint8_t {
-  answered,             ///< With a handler's response, whatever it says.
-  full,                 ///< Refused: as many connections as there may be.
-  address_full,         ///< Refused: as many from this address.
-  too_many_handshakes,  ///< Refused: too many are still shaking hands.
-  address_handshakes,   ///< Refused: too many from this address are.
-  timed_out,            ///< TLS, header or request took too long.
+  answered,      ///< With a handler's response, whatever it says.
+  full,          ///< Rejected: as many connections as there may be.
+  address_full,  ///< Rejected: as many from this address.
+  network_full,  ///< Rejected: as many from this address's IPv6 /48.
+  gave_way,      ///< Closed before its request had come: its slot went to a newcomer.
+  timed_out,     ///< TLS, header or request took too long.
   tls_failed,
-  busy,         ///< Told to come again (`SocketOptions::busy`).
-  lost,         ///< The system did not let it move to its shard.
-  unanswered,   ///< The page's handler took too long, or gave up (503).
-  bad_request,  ///< No HTTP, too large a header or body, no such path or method, a broken upgrade.
+  busy,           ///< Told to come again (`SocketOptions::busy`).
+  lost,           ///< The system did not let it move to its shard.
+  unanswered,     ///< The page's handler took too long, or gave up (503).
+  bad_request,    ///< No HTTP, too large a header or body, no such path or method, a broken upgrade.
+  bad_proxy,      ///< A trusted proxy did not say in the PROXY protocol whose connection it is.
+  no_descriptor,  ///< The system had no descriptor left for it.
 };
-inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::bad_request) + 1;
+inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::no_descriptor) + 1;
 
 /// An HTTP server for small requests and for WebSockets, on several addresses, with TLS or on loopback
 /// only.
@@ -101,9 +111,11 @@ class Server {
   /// to. Errors: `address_in_use`, `permission_denied` (also: plain HTTP beyond loopback),
   /// `invalid_argument`, `limit_exceeded`, `io`.
   [[nodiscard]] Result<std::string> listen(const ListenAddress& address);
+  /// The same without TLS, anywhere: for a proxy that ends TLS on its way here.
+  [[nodiscard]] Result<std::string> listen_plain(const ListenAddress& address);
 
   /// For connections that come from now on.
-  void set_admission(AdmissionLimits limits);
+  void set_admission(const AdmissionLimits& limits);
   /// `SocketOptions::ping` and `missed_pings` of the sockets that are opened at this path from now on. There
   /// is such a path.
   struct Pings {

@@ -11,11 +11,19 @@ using StreamState = NativeStream::State;
 Deadline::Deadline(asio::ip::tcp::socket& socket, Duration after)
     : state_(std::make_shared<State>(&socket)), timer_(socket.get_executor(), after) {
   timer_.async_wait([state = state_](error_code error) {
-    if (error || state->socket == nullptr) return;
-    state->passed = true;
-    error_code ignored;
-    state->socket->cancel(ignored);
+    if (!error) state->pass();
   });
+}
+
+void Deadline::State::pass() {
+  if (socket == nullptr) return;
+  passed = true;
+  error_code ignored;
+  socket->cancel(ignored);
+}
+
+std::function<void()> Deadline::stopper() const {
+  return [state = state_] { state->pass(); };
 }
 
 void Deadline::met() {

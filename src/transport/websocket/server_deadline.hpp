@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <boost/asio/awaitable.hpp>
@@ -24,6 +25,8 @@ class Deadline {
   /// What it was for is done; nothing waits for the socket through this from now on.
   void met();
   [[nodiscard]] bool passed() const { return state_->passed; }
+  /// Lets it pass now, when called before `met`; may outlive this.
+  [[nodiscard]] std::function<void()> stopper() const;
   /// Waits for what a stream wants. False: in vain.
   asio::awaitable<bool> wait(NativeStream::State wanted) const;
   /// Lets others have their turn, so that a client that never pauses does not hold the shard.
@@ -32,6 +35,7 @@ class Deadline {
  private:
   struct State {
     explicit State(asio::ip::tcp::socket* waited_for) : socket(waited_for) {}
+    void pass();
     asio::ip::tcp::socket* socket;
     bool passed = false;
   };

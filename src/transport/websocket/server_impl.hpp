@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,6 +19,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 
+#include "core/admission_limits.hpp"
+#include "observe/log_pace.hpp"
 #include "runtime/task_scope.hpp"
 #include "runtime/wake_up.hpp"
 #include "transport/websocket/connection.hpp"
@@ -24,6 +28,7 @@
 #include "transport/websocket/native_stream.hpp"
 #include "transport/websocket/server.hpp"
 #include "transport/websocket/server_pages.hpp"
+#include "transport/websocket/spare_descriptor.hpp"
 #include "transport/websocket/upgrade.hpp"
 
 /// For the room itself: the server's inside, whose parts stand in several files.
@@ -36,9 +41,11 @@ class Server::Impl {
   Impl(asio::any_io_executor executor, ServerOptions options, std::optional<asio::ssl::context> tls,
        std::optional<Fingerprint> fingerprint);
 
+  enum class Carrier : std::uint8_t { tls, plain };
   Result<std::string> listen(const ListenAddress& address);
+  Result<std::string> listen(const ListenAddress& address, Carrier carrier);
   asio::awaitable<void> stop(std::string reason);
-  void set_admission(AdmissionLimits limits);
+  void set_admission(const AdmissionLimits& limits);
   void set_pings(std::string_view path, Pings pings);
 
   struct LinkRoute {
@@ -67,34 +74,45 @@ class Server::Impl {
   /// What the server can do with a connection that became a WebSocket.
   using Open = std::variant<std::weak_ptr<LinkCore>, std::weak_ptr<Connection>>;
 
+  struct Ticket;
   /// What outlives the server while a connection's last operation still refers to it.
   struct Admitted {
     Admitted(AdmissionLimits limits, const asio::any_io_executor& executor)
         : admission(limits), changed(executor) {}
     Admission admission;
+    Admission::Id last = 0;
+    std::unordered_map<Admission::Id, Ticket*> tickets;
     std::list<Open> open;
     runtime::WakeUp changed;  ///< A connection has ended.
   };
 
   /// A connection's place in the counts, from accept until its socket is closed.
   struct Ticket {
-    Ticket(std::shared_ptr<Admitted> in, std::string from)
-        : admitted(std::move(in)), block(std::move(from)) {}
+    Ticket(std::shared_ptr<Admitted> in, Admission::Id number) : admitted(std::move(in)), id(number) {
+      admitted->tickets.emplace(id, this);
+    }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     ~Ticket() {
-      handshake_ended();
       if (place) admitted->open.erase(*place);
-      admitted->admission.leave(block);
+      admitted->tickets.erase(id);
+      admitted->admission.leave(id);
       admitted->changed.notify();
     }
     void handshake_ended() {
-      if (std::exchange(in_handshake, false)) admitted->admission.handshake_ended(block);
+      admitted->admission.handshake_ended(id);
+      stop = nullptr;
+    }
+    /// Its slot goes to a newcomer: what it waits for ends.
+    void give_way() {
+      gave_way = true;
+      if (stop) stop();
     }
     std::shared_ptr<Admitted> admitted;
-    std::string block;
+    Admission::Id id;
     std::optional<std::list<Open>::iterator> place;
-    bool in_handshake = true;
+    std::function<void()> stop{};  ///< Ends the handshake; set while there is one.
+    bool gave_way = false;
   };
 
   /// A ticket in the hands of another shard: it comes back to where the counts are.
@@ -116,6 +134,7 @@ class Server::Impl {
   /// A connection until it is answered, or a WebSocket.
   struct Visit {
     NativeStream stream;
+    Carrier carrier;
     std::string remote;
     std::shared_ptr<Ticket> ticket;
     ByteBuffer behind{};  ///< Read, and of no use yet; in the end what came behind the request.
@@ -123,10 +142,34 @@ class Server::Impl {
 
   void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
   std::shared_ptr<Ticket> admit(const asio::ip::address& remote);
-  void turn_away(asio::ip::tcp::socket& socket);
-  asio::awaitable<void> accept(asio::ip::tcp::acceptor& acceptor);
-  asio::awaitable<void> serve(asio::ip::tcp::socket socket, std::string remote,
-                              std::shared_ptr<Ticket> ticket);
+  [[nodiscard]] static ServerCount count_of(Admission::Verdict verdict);
+  void end_handshake(Admission::Id id);
+  [[nodiscard]] AdmissionSource source_of(const asio::ip::address& remote) const;
+  /// How a handshake ended without a request; one that gave way has been counted.
+  void count_end(Visit& visit, const Deadline& deadline, ServerCount otherwise);
+  void turn_away(asio::ip::tcp::socket& socket, Carrier carrier);
+  /// For the next one that is told to come back.
+  [[nodiscard]] std::chrono::seconds retry_after();
+  struct Listener {
+    asio::ip::tcp::acceptor acceptor;
+    Carrier carrier;
+    SpareDescriptor spare{};
+  };
+  asio::awaitable<void> accept(Listener& listener);
+  void on_accept_failed(Listener& listener, const error_code& error);
+  void log_refusal(std::string_view kind, const std::string& address);
+  struct Arrival {
+    asio::ip::tcp::socket socket;
+    std::string remote;
+    Carrier carrier;
+  };
+  asio::awaitable<void> serve(Arrival arrival, std::shared_ptr<Ticket> ticket);
+  /// Reads the header of the PROXY protocol, where a trusted proxy has to send one. False: refused and
+  /// counted.
+  asio::awaitable<bool> hear_proxy(Visit& visit, const Deadline& deadline);
+  /// Takes up what the request's fields say. False: this client has as many connections as it may have.
+  [[nodiscard]] bool hear_fields(Visit& visit, const Request& request);
+  [[nodiscard]] bool identify(Visit& visit, std::string client);
   asio::awaitable<bool> shake_hands(Visit& visit, const Deadline& deadline);
   /// Appends to what is `behind`. False: it is gone, or too late; counted.
   asio::awaitable<bool> read_more(Visit& visit, const Deadline& deadline);
@@ -148,7 +191,10 @@ class Server::Impl {
   std::optional<asio::ssl::context> tls_;
   std::optional<Fingerprint> fingerprint_;
   std::shared_ptr<Admitted> admitted_;
-  std::list<asio::ip::tcp::acceptor> acceptors_;
+  ProxyOptions proxies_;
+  std::list<Listener> listeners_;
+  observe::LogPace refusals_{limits::kRefusalLogPause, limits::kRefusalLogEntries};
+  observe::LogPace troubles_{limits::kAcceptLogPause, limits::kRefusalLogEntries};
   std::chrono::seconds turned_away_{};  ///< One for each.
 };
 

@@ -73,7 +73,7 @@ asio::awaitable<std::optional<http::status>> Server::Impl::read_body(Visit& visi
                                                                      Bytes most, const Deadline& deadline) {
   if (visit.behind.empty() && waits_to_continue(parser)) {
     if (!co_await send(visit.stream, as_bytes("HTTP/1.1 100 Continue\r\n\r\n"), deadline)) {
-      count(deadline.passed() ? ServerCount::timed_out : ServerCount::bad_request);
+      count_end(visit, deadline, ServerCount::bad_request);
       co_return std::nullopt;
     }
   }

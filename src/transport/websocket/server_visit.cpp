@@ -44,24 +44,38 @@ asio::awaitable<void> drain(NativeStream& stream, const Deadline& deadline) {
 
 }  // namespace
 
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket, std::string remote,
-                                          std::shared_ptr<Ticket> ticket) {
+asio::awaitable<void> Server::Impl::serve(Arrival arrival, std::shared_ptr<Ticket> ticket) {
   error_code error;
-  socket.set_option(tcp::no_delay{true}, error);
-  Visit visit{.stream = tls_ ? NativeStream{std::move(socket), *tls_} : NativeStream{std::move(socket)},
-              .remote = std::move(remote),
+  arrival.socket.set_option(tcp::no_delay{true}, error);
+  Visit visit{.stream = arrival.carrier == Carrier::tls ? NativeStream{std::move(arrival.socket), *tls_}
+                                                        : NativeStream{std::move(arrival.socket)},
+              .carrier = arrival.carrier,
+              .remote = std::move(arrival.remote),
               .ticket = std::move(ticket)};
   // For everything up to the end of the request: no trickling past it.
-  Deadline deadline{visit.stream.socket(), limits_.handshake};
+  Deadline deadline{visit.stream.socket(), limits_.admission.request.longest};
+  if (visit.ticket->gave_way) co_return turn_away(visit.stream.socket(), visit.carrier);
+  visit.ticket->stop = deadline.stopper();
+  if (!co_await hear_proxy(visit, deadline)) co_return;
   if (!co_await shake_hands(visit, deadline)) co_return;
   RequestParser parser;
   if (!co_await read_header(visit, parser, deadline)) co_return;
   const Request& request = parser.get();
+  if (!hear_fields(visit, request)) {
+    deadline.met();
+    Response refusal = come_again(request, retry_after());
+    co_return co_await answer(visit, std::move(refusal));
+  }
   const std::string_view target = request.target();
   const auto route = routes_.find(target.substr(0, target.find('?')));
   if (route == routes_.end()) co_return co_await visit_page(visit, parser, deadline);
   deadline.met();
   visit.ticket->handshake_ended();
+  if (admitted_->admission.is_beyond_total()) {  // the reserve is for pages
+    count(ServerCount::full);
+    Response refusal = come_again(request, retry_after());
+    co_return co_await answer(visit, std::move(refusal));
+  }
   if (auto* socket_route = std::get_if<SocketRoute>(&route->second))
     co_return co_await upgrade(visit, request, *socket_route);
   if (beast::websocket::is_upgrade(request))
@@ -78,7 +92,7 @@ asio::awaitable<bool> Server::Impl::shake_hands(Visit& visit, const Deadline& de
     if (io.state == StreamState::ready) co_return true;
     if (!co_await deadline.wait(io.state)) break;
   }
-  count(deadline.passed() ? ServerCount::timed_out : ServerCount::tls_failed);
+  count_end(visit, deadline, ServerCount::tls_failed);
   log(LogLevel::debug, "no TLS with " + visit.remote);
   co_return false;
 }
@@ -94,7 +108,7 @@ asio::awaitable<bool> Server::Impl::read_more(Visit& visit, const Deadline& dead
     }
     if (!co_await deadline.wait(io.state)) break;
   }
-  count(deadline.passed() ? ServerCount::timed_out : ServerCount::bad_request);
+  count_end(visit, deadline, ServerCount::bad_request);
   co_return false;
 }
 
@@ -124,7 +138,9 @@ asio::awaitable<bool> Server::Impl::read_header(Visit& visit, RequestParser& par
 
 asio::awaitable<void> Server::Impl::answer(Visit& visit, Response response) {
   const ByteBuffer bytes = encode(response);
-  const Deadline deadline{visit.stream.socket(), limits_.linger};
+  // What is answered from the reserve makes room for the next one soon.
+  const bool is_scarce = admitted_->admission.is_beyond_total();
+  const Deadline deadline{visit.stream.socket(), is_scarce ? limits_.linger / 8 : limits_.linger};
   if (co_await send(visit.stream, bytes, deadline)) co_await drain(visit.stream, deadline);
 }
 

@@ -275,7 +275,8 @@ TEST(WebSocketServer, AnswersPlainRequests) {
 
 TEST(WebSocketServer, EndsARequestThatTricklesIn) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.tls = {}, .limits = {.handshake = 300ms}}};
+    Fixture fixture{shard,
+                    {.tls = {}, .limits = {.admission = {.request = {.longest = 300ms, .shortest = 300ms}}}}};
     tcp::socket socket{fixture.executor};
     co_await socket.async_connect(fixture.endpoint(), asio::use_awaitable);
     asio::steady_timer pause{fixture.executor};
@@ -342,8 +343,10 @@ TEST(WebSocketServer, TakesOtherLimitsForThoseThatCome) {
 
 TEST(WebSocketServer, LetsThisMachineHaveAllTheConnectionsThatThereAre) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard,
-                    {.tls = {}, .limits = {.admission = {.connections = 3, .connections_per_address = 1}}}};
+    Fixture fixture{
+        shard,
+        {.tls = {},
+         .limits = {.admission = {.connections = 3, .page_reserve = 0, .connections_per_address = 1}}}};
     std::vector<std::unique_ptr<transport::Link>> links;
     for (int i = 0; i < 3; ++i) {
       auto link = co_await fixture.dial();
@@ -360,39 +363,54 @@ TEST(WebSocketServer, LetsThisMachineHaveAllTheConnectionsThatThereAre) {
 
 TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{
-        shard,
-        {.tls = {},
-         .limits = {.admission = {.handshakes = 3, .handshakes_per_address = 2, .loopback = kCounted}}}};
+    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes = 3, .loopback = kCounted}}}};
     std::vector<tcp::socket> silent;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < 9; ++i) {
       silent.emplace_back(fixture.executor);
       co_await silent.back().async_connect(fixture.endpoint(), asio::use_awaitable);
     }
     std::set<std::string> told;
-    for (std::size_t i = 2; i < silent.size(); ++i) {
+    for (std::size_t i = 0; i < 6; ++i) {
       std::string answer;
       auto [error, size] = co_await asio::async_read(silent[i], asio::dynamic_buffer(answer), kAwait);
       EXPECT_EQ(error, asio::error::eof);
-      EXPECT_EQ(answer.substr(0, 13), "HTTP/1.1 503 ");
+      EXPECT_EQ(answer.substr(0, 13), "HTTP/1.1 503 ") << i << ": the oldest gives way";
       told.insert(answer.substr(answer.find("Retry-After: ")));
     }
     EXPECT_EQ(told.size(), 6U) << "they would all come back in the same second";
-    EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 6U);
-    fixture.server->set_admission({.handshakes = 3,
-                                   .handshakes_per_address = 2,
-                                   .loopback = kCounted,
-                                   .retry_after_min = 70s,
-                                   .retry_after_max = 70s});
-    tcp::socket late{fixture.executor};
-    co_await late.async_connect(fixture.endpoint(), asio::use_awaitable);
-    std::string answer_to_late;
-    (void)co_await asio::async_read(late, asio::dynamic_buffer(answer_to_late), kAwait);
-    EXPECT_NE(answer_to_late.find("\r\nRetry-After: 70\r\n"), std::string::npos) << answer_to_late;
-    EXPECT_EQ(fixture.server->count(ServerCount::address_handshakes), 7U);
-    EXPECT_EQ(fixture.server->count(ServerCount::too_many_handshakes), 0U);
-    tcp::socket other{fixture.executor, tcp::endpoint{asio::ip::make_address("127.0.0.2"), 0}};
-    const std::string answer = co_await exchange(other, fixture.endpoint(), kHealth);
+    EXPECT_EQ(fixture.server->count(ServerCount::gave_way), 6U);
+    for (const char* const from : {"127.0.0.2", "127.0.0.1"}) {
+      tcp::socket other{fixture.executor, tcp::endpoint{asio::ip::make_address(from), 0}};
+      const std::string answer = co_await exchange(other, fixture.endpoint(), kHealth);
+      EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200") << from;
+    }
+    EXPECT_EQ(fixture.server->count(ServerCount::full) + fixture.server->count(ServerCount::address_full),
+              0U);
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketServer, AnswersPagesWhileAllConnectionsAreTaken) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard,
+                    {.tls = {},
+                     .limits = {.admission = {.connections = 2,
+                                              .page_reserve = 1,
+                                              .loopback = kCounted,
+                                              .retry_after_min = 70s,
+                                              .retry_after_max = 70s}}}};
+    auto first = co_await fixture.dial();
+    auto second = co_await fixture.dial();
+    EXPECT_TRUE(first && second);
+    EXPECT_FALSE(co_await fixture.dial());
+    EXPECT_EQ(fixture.server->count(ServerCount::full), 1U);
+    std::vector<tcp::socket> silent;
+    for (int i = 0; i < 3; ++i) {
+      silent.emplace_back(fixture.executor);
+      co_await silent.back().async_connect(fixture.endpoint(), asio::use_awaitable);
+    }
+    tcp::socket probe{fixture.executor};
+    const std::string answer = co_await exchange(probe, fixture.endpoint(), kHealth);
     EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200");
     co_await fixture.server->stop("over");
   });
@@ -400,14 +418,14 @@ TEST(WebSocketServer, ServesOthersWhileOneAddressOnlyOpensConnections) {
 
 TEST(WebSocketServer, CountsNoHandshakeOnceTheRequestIsRead) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{
-        shard, {.tls = {}, .limits = {.admission = {.handshakes_per_address = 1, .loopback = kCounted}}}};
+    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes = 1, .loopback = kCounted}}}};
     tcp::socket lingering{fixture.executor};
     co_await lingering.async_connect(fixture.endpoint(), asio::use_awaitable);
     co_await asio::async_write(lingering, asio::buffer(kHealth), kAwait);
     std::array<char, 1> first{};
     co_await lingering.async_read_some(asio::buffer(first), kAwait);  // answered, and does not hang up
     EXPECT_TRUE(co_await fixture.dial());
+    EXPECT_EQ(fixture.server->count(ServerCount::gave_way), 0U);
     co_await fixture.server->stop("over");
   });
 }
