@@ -43,7 +43,9 @@ def is_served(port, user, source="127.0.0.1"):
 def test_silent_connections_keep_nobody_out(crew, says, sources):
     hub = MessagingHub(crew, SMALL).wait()
     count = 256 // len(sources)
-    with Besiegers(hub.port, says, sources, count):
+    # Whoever comes faster than all upgrades together may is told from its neighbours by its address alone.
+    pause = 0.0 if len(sources) > 1 else 0.5
+    with Besiegers(hub.port, says, sources, count, pause):
         deadline = time.monotonic() + SIEGE
         served = 0
         while time.monotonic() < deadline:
@@ -95,15 +97,13 @@ def test_precedence_needs_proof(crew, loop):
     token = loop.client(hub, "ann").welcome["sessionToken"]
     doors = []
     try:
-        for _ in range(60):
-            doors.append(Door(hub.port))
-            if doors[-1].ask(upgrade()) == 503:
-                break
-        assert len(doors) < 40, "two thirds of the burst are for newcomers"
-
-        def status(query):
-            doors.append(Door(hub.port))
+        def status(query=""):
+            # From many addresses: of one that comes often less is taken.
+            doors.append(Door(hub.port, f"127.0.2.{1 + len(doors)}"))
             return doors[-1].ask(upgrade(f"/v1/hub?{query}"))
+
+        while status() != 503:
+            assert len(doors) < 40, "two thirds of the burst are for newcomers"
 
         assert status("resume=" + proof_of(token)) == 101
         assert status("resume=" + proof_of(token, shift=1)) == 101, "a clock that is ahead"

@@ -1,21 +1,35 @@
 #include "hub/gateway/turnstile.hpp"
 
+#include <algorithm>
+
 namespace sluice::hub {
 
-bool Turnstile::has_room(Visitor visitor, TimePoint now) {
-  const bool resumes = visitor == Visitor::resumes;
-  const std::uint64_t reserve = resumes ? 0 : limits_.rate.burst / limits::kAdmissionResumeShare;
+bool Turnstile::is_busy(const std::string& block) const {
+  const auto known = recent_.find(block);
+  return known != recent_.end() && known->second >= std::max(kNeverBusy, limits_.rate.tokens / kBusyShare);
+}
+
+bool Turnstile::has_room(const Visitor& visitor, TimePoint now) {
+  const std::uint64_t burst = limits_.rate.burst;
+  std::uint64_t reserve = visitor.standing == Standing::resumes ? 0 : burst / limits::kAdmissionResumeShare;
+  // For blocks that come seldom there is always something left, whichever of the two they are.
+  if (is_busy(visitor.block)) reserve += burst / 6;
   return bucket_.available(now) > reserve;
 }
 
-std::optional<std::chrono::seconds> Turnstile::ask(Visitor visitor, TimePoint now) {
+std::optional<std::chrono::seconds> Turnstile::ask(const Visitor& visitor, TimePoint now) {
+  if (now - second_ >= std::chrono::seconds{1}) {
+    second_ = now;
+    recent_.clear();
+  }
   if (!limits_.enabled || has_room(visitor, now)) {
     (void)bucket_.take(1, now);
+    if (recent_.size() < kBlocks || recent_.contains(visitor.block)) ++recent_[visitor.block];
     ++counts_.admitted;
     return std::nullopt;
   }
   ++counts_.sent_away;
-  if (visitor == Visitor::resumes) ++counts_.resumes_sent_away;
+  if (visitor.standing == Standing::resumes) ++counts_.resumes_sent_away;
   const auto least = std::chrono::ceil<std::chrono::seconds>(limits_.retry_after_min);
   const auto most = std::chrono::ceil<std::chrono::seconds>(limits_.retry_after_max);
   const auto spread = static_cast<std::uint64_t>((most - least).count()) + 1;

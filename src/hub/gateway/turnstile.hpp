@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <unordered_map>
 
 #include "core/hub_limits.hpp"
 #include "core/limits.hpp"
@@ -22,9 +24,10 @@ struct TurnstileLimits {
 
 /// Admission control for upgrades when all clients come at once: those that prove that they resume a session
 /// before those that begin one, and no more in a second than the hub can greet. The others are told when to
-/// come back, at random, so that they come apart.
+/// come back, at random, so that they come apart. An address block that has come often in the present second
+/// leaves a part of the burst to those that have not; while none of them comes it may have the whole rate.
 ///
-/// Pure. One shard.
+/// Pure. One shard. Bounded by `kBlocks`.
 class Turnstile {
  public:
   /// Uniform in [0, below).
@@ -32,9 +35,19 @@ class Turnstile {
   Turnstile(TurnstileLimits limits, Random random, TimePoint now)
       : limits_(limits), random_(std::move(random)), bucket_(limits.rate, now) {}
 
-  enum class Visitor : std::uint8_t { newcomer, resumes };
+  /// One part in so many of a second's upgrades makes a block a busy one; a few are never too many.
+  static constexpr std::uint64_t kBusyShare = 32;
+  static constexpr std::uint64_t kNeverBusy = 8;
+  /// Blocks that are counted in one second: more than are admitted in it, unless an operator says otherwise.
+  static constexpr std::size_t kBlocks = 8'192;
+
+  enum class Standing : std::uint8_t { newcomer, resumes };
+  struct Visitor {
+    Standing standing;
+    std::string block;  ///< What its address counts under (transport/address_block.hpp).
+  };
   /// Nothing: it may come in, and is counted. Otherwise when to try again.
-  [[nodiscard]] std::optional<std::chrono::seconds> ask(Visitor visitor, TimePoint now);
+  [[nodiscard]] std::optional<std::chrono::seconds> ask(const Visitor& visitor, TimePoint now);
 
   void set_limits(TurnstileLimits limits, TimePoint now);
 
@@ -46,11 +59,14 @@ class Turnstile {
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
-  [[nodiscard]] bool has_room(Visitor visitor, TimePoint now);
+  [[nodiscard]] bool has_room(const Visitor& visitor, TimePoint now);
+  [[nodiscard]] bool is_busy(const std::string& block) const;
 
   TurnstileLimits limits_;
   Random random_;
   flow::TokenBucket bucket_;
+  TimePoint second_{};                                     ///< When the present one began.
+  std::unordered_map<std::string, std::uint64_t> recent_;  ///< Admitted in it, by block.
   Counts counts_;
 };
 

@@ -9,8 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kNewcomer = Turnstile::Visitor::newcomer;
-constexpr auto kResumes = Turnstile::Visitor::resumes;
+constexpr auto kNewcomer = Turnstile::Standing::newcomer;
+constexpr auto kResumes = Turnstile::Standing::resumes;
 
 class TurnstileTest : public testing::Test {
  protected:
@@ -18,10 +18,18 @@ class TurnstileTest : public testing::Test {
     return Turnstile{limits, [this](std::uint64_t below) { return next_++ % below; }, now_};
   }
   /// How many of so many are let in at once.
-  std::size_t admitted(Turnstile& turnstile, std::size_t visitors, Turnstile::Visitor as) {
+  std::size_t admitted(Turnstile& turnstile, std::size_t visitors, Turnstile::Standing standing) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < visitors; ++i) {
-      if (!turnstile.ask(as, now_)) ++count;
+      if (!turnstile.ask({.standing = standing, .block = std::to_string(i)}, now_)) ++count;
+    }
+    return count;
+  }
+  /// The same of one address.
+  std::size_t admitted_from(const std::string& block, Turnstile& turnstile, std::size_t visitors) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < visitors; ++i) {
+      if (!turnstile.ask({.standing = kNewcomer, .block = block}, now_)) ++count;
     }
     return count;
   }
@@ -45,12 +53,31 @@ TEST_F(TurnstileTest, KeepsAPartForThoseThatResume) {
   EXPECT_EQ(admitted(turnstile, 1'000, kResumes), 300U / limits::kAdmissionResumeShare);
 }
 
+TEST_F(TurnstileTest, LetsNoAddressUseUpTheRateOfAll) {
+  Turnstile turnstile = make({.rate = {.burst = 600, .tokens = 600}});
+  for (int second = 0; second < 10; ++second) {
+    EXPECT_GE(admitted_from("attacker", turnstile, 10'000), second == 0 ? 300U : 0U);
+    EXPECT_EQ(admitted_from("victim", turnstile, 5), 5U) << second;
+    now_ += 1s;
+  }
+}
+
+TEST_F(TurnstileTest, LetsOneAddressHaveTheRateWhileNobodyElseComes) {
+  Turnstile turnstile = make({.rate = {.burst = 600, .tokens = 600}});
+  EXPECT_EQ(admitted_from("office", turnstile, 10'000), 300U);
+  for (int tenth = 0; tenth < 10; ++tenth) {
+    now_ += 100ms;
+    EXPECT_GE(admitted_from("office", turnstile, 10'000), 60U);
+  }
+}
+
 TEST_F(TurnstileTest, SendsThemAwayForDifferentTimes) {
   Turnstile turnstile =
       make({.rate = {.burst = 1, .tokens = 1}, .retry_after_min = 2s, .retry_after_max = 5s});
   std::set<std::chrono::seconds> waits;
-  EXPECT_FALSE(turnstile.ask(kResumes, now_));
-  for (int i = 0; i < 20; ++i) waits.insert(*turnstile.ask(kResumes, now_));
+  const Turnstile::Visitor visitor{.standing = kResumes, .block = "a"};
+  EXPECT_FALSE(turnstile.ask(visitor, now_));
+  for (int i = 0; i < 20; ++i) waits.insert(*turnstile.ask(visitor, now_));
   EXPECT_EQ(waits, (std::set<std::chrono::seconds>{2s, 3s, 4s, 5s}));
 }
 

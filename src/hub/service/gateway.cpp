@@ -17,6 +17,7 @@
 #include "hub/store/folder.hpp"
 #include "hub/store/store.hpp"
 #include "observe/log.hpp"
+#include "transport/address_block.hpp"
 
 namespace sluice::hub::service {
 
@@ -158,7 +159,9 @@ class Gateway::Impl {
 
   std::optional<std::chrono::seconds> busy(const transport::HttpRequest& request) {
     const bool resumes = common_->tokens.query_proves(request.query, store::system_time());
-    return turnstile_.ask(resumes ? Turnstile::Visitor::resumes : Turnstile::Visitor::newcomer, Clock::now());
+    return turnstile_.ask({.standing = resumes ? Turnstile::Standing::resumes : Turnstile::Standing::newcomer,
+                           .block = transport::address_blocks(request.remote_address).wide},
+                          Clock::now());
   }
 
   Status reload(config::Settings settings);

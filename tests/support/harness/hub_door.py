@@ -85,12 +85,13 @@ class Door:
 
 
 class Besiegers:
-    """Connections that say as much as they are told and then nothing, and come again as soon as they are ended.
+    """Connections that say as much as they are told and then nothing, and come again `pause` after they are ended.
 
     A context manager; a thread of its own keeps `count` of them from each of `sources`.
     """
 
-    def __init__(self, port, says, sources, count):
+    def __init__(self, port, says, sources, count, pause=0.0):
+        self._pause, self._later = pause, []
         self._address, self._says = ("127.0.0.1", port), says
         self._wanted = [source for source in sources for _ in range(count)]
         self._selector = selectors.DefaultSelector()
@@ -122,6 +123,8 @@ class Besiegers:
         for source in self._wanted:
             self._come(source)
         while not self._over.is_set():
+            while self._later and self._later[0][0] <= time.monotonic():
+                self._come(self._later.pop(0)[1])
             for key, events in self._selector.select(0.05):
                 with contextlib.suppress(OSError):
                     if events & selectors.EVENT_WRITE:
@@ -133,7 +136,7 @@ class Besiegers:
                         continue
                 self._selector.unregister(key.fileobj)
                 key.fileobj.close()
-                self._come(key.data)
+                self._later.append((time.monotonic() + self._pause, key.data))
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
         self._selector.close()
