@@ -180,6 +180,7 @@ json::object client_json(const ClientView& view, flow::Watermarks marks) {
           {"user", view.user},
           {"session", view.session},
           {"agent", view.agent},
+          {"device", view.device},
           {"remote", view.remote},
           {"encoding", view.encoding == wire::hub::Encoding::json ? "json" : "proto"},
           {"welcomed", view.welcomed},

@@ -47,6 +47,10 @@ void add_messaging_options(CLI::App& command, MessagingArguments& arguments) {
           .add_option("--token-file", arguments.token_file, "A file whose first line is a JWT: who one is")
           ->option_text("FILE");
   command.add_option("--user", arguments.user, "Who one is, at an open hub")->excludes(token);
+  command
+      .add_option("--device", arguments.device,
+                  "Which of one's devices this is: what others acknowledge is kept for it")
+      ->option_text("NAME");
   command.add_option("--encoding", arguments.encoding, "What is spoken: proto or json")
       ->check(CLI::IsMember({"proto", "json"}))
       ->capture_default_str();
@@ -70,6 +74,13 @@ Result<MessagingOptions> messaging_options(const MessagingArguments& arguments) 
     return fail(Errc::invalid_argument, fmt::format("'{}' is no name of a user", arguments.user));
   }
   options.session.user = arguments.user;
+  if (!wire::hub::is_label(arguments.device, limits::kMaxId)) {
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("'{}' is no name of a device: it takes at most {} bytes without control characters",
+                    arguments.device, limits::kMaxId.count()));
+  }
+  options.session.device = arguments.device;
   return options;
 }
 

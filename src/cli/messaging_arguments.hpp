@@ -25,6 +25,7 @@ struct MessagingArguments {
   std::optional<std::string> hub_pin;
   std::string token_file;
   std::string user;
+  std::string device;
   std::string encoding = "proto";
 };
 

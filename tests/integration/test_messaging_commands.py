@@ -91,6 +91,28 @@ def test_who_is_not_there_finds_it_later(crew):
         assert state.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_one_device_has_acknowledged_is_still_there_for_another(crew):
+    data = crew.folder() / "data"
+    hub = sluice.start_hub(crew, "--open", "--data", data)
+
+    def take(device, count):
+        process = subscribe(crew, hub, "--device", device)
+        texts = [process.wait_event("delivery", text=text)["text"] for text in count]
+        assert process.stop() == 0
+        return texts
+
+    assert take("phone", []) == []
+    assert publish(crew, hub, "--user", "ann", "--to", "bob", input="one\ntwo\n")[0] == 0
+    assert take("laptop", ["one", "two"]) == ["one", "two"]
+    assert hub.process.stop() == 0
+    hub = sluice.start_hub(crew, "--open", "--data", data)
+    assert take("phone", ["one", "two"]) == ["one", "two"]
+    assert publish(crew, hub, "--user", "ann", "--to", "bob", input="three\n")[0] == 0
+    phone = subscribe(crew, hub, "--device", "phone")
+    assert phone.wait_event("delivery")["text"] == "three", "nothing comes twice"
+    assert phone.stop() == 0
+
+
 def test_a_subscription_goes_on_over_a_hub_that_starts_again(crew):
     data = crew.folder()
     first = sluice.start_hub(crew, "--open", "--data", data)

@@ -100,7 +100,8 @@ wire::hub::Hello Session::hello() {
   wire::hub::Hello hello{.token = options_.token,
                          .user = options_.user,
                          .acknowledges = options_.acknowledge == SessionOptions::Acknowledge::yes,
-                         .agent = options_.agent};
+                         .agent = options_.agent,
+                         .device = options_.device};
   if (options_.session_token.empty()) return hello;
   hello.resume = wire::hub::Resume{.session_token = options_.session_token};
   Bytes room = limits::kResumePositions;

@@ -25,6 +25,9 @@ struct SessionOptions {
   std::string token{};  ///< A JWT; `user` is for open hubs.
   std::string user{};
   std::string agent = "sluice";
+  /// Which of the user's devices: it has a mark of its own in their inbox. Empty: it shares that of all
+  /// others that have none.
+  std::string device{};
   /// Begins the ids of messages that are given none, so it must be another one in each process: 16 random
   /// characters do.
   std::string id_prefix{};

@@ -93,7 +93,7 @@ void Homes::handle(mail::Publish mail, Moment now) {
 /// is gone of it; where nothing is stored that says nothing.
 Result<std::optional<Position>> Homes::start_of(const mail::Subscribe& mail) {
   if (mail.after || mail.to.kind != Conversation::Kind::user) return mail.after;
-  const auto seen = log_.acknowledged(mail.to);
+  const auto seen = log_.acknowledged(mail.to, mail.device);
   if (!seen) return fail(seen.error());
   if (seen->epoch > 0 || !routes_->of(mail.to).stored) return std::optional{*seen};
   return std::optional{Position{.epoch = 1, .offset = seen->offset}};
@@ -112,6 +112,10 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
     return;
   }
   Room& room = **found;
+  // From now on what another device acknowledges is kept for this one too.
+  const bool is_marked = !mail.device.empty() && mail.to.kind == Conversation::Kind::user && *after;
+  if (is_marked && routes_->of(mail.to).stored)
+    log_.acknowledge(mail.to, mail.device, std::min(**after, room.home->head()));
   room.home->flush(now.at);
   room.home->subscribe(mail.from.shard, mail.encoding);
   room.attendance.come(mail.user, mail.from.shard, mail.presence);
@@ -163,7 +167,7 @@ void Homes::handle(const mail::Read& mail, Moment now) {
 void Homes::handle(const mail::Processed& mail) {
   if (const auto found = rooms_.find(mail.of); found != rooms_.end())
     found->second.home->on_processed(mail.up_to.epoch, mail.received);
-  if (mail.of.kind == Conversation::Kind::user) log_.acknowledge(mail.of, mail.up_to);
+  if (mail.of.kind == Conversation::Kind::user) log_.acknowledge(mail.of, mail.device, mail.up_to);
 }
 
 void Homes::handle(const mail::Abandon& mail) {

@@ -32,6 +32,7 @@ struct Subscribe {
   std::optional<wire::hub::Position> after{};
   bool presence = false;
   std::uint64_t interest = 0;  ///< The connection's number for it; a client may leave and join again.
+  std::string device{};        ///< Of an inbox: whose mark it is.
 };
 struct Unsubscribe {
   wire::hub::Conversation to;
@@ -54,6 +55,7 @@ struct Processed {
   wire::hub::Conversation of;
   wire::hub::Position up_to;        ///< The furthest of what it was sent and has acknowledged.
   std::vector<Stretch> received{};  ///< What it was sent of that.
+  std::string device{};             ///< Of an inbox: whose mark moves.
 };
 /// A connection has ended: it does not want to know any more what of its own was delivered.
 struct Abandon {
@@ -77,6 +79,7 @@ struct Attach {
   std::string user;
   ConnectionRef connection;
   std::string session;  ///< Empty: a new one.
+  std::string device{};
 };
 struct Detach {
   std::string user;
@@ -85,6 +88,7 @@ struct Detach {
   bool was_welcome;
   wire::hub::Ended ended;
   std::vector<Unacknowledged> unacknowledged{};
+  std::string device{};
 };
 /// Of a connection that was asked for a sign of life.
 struct Probed {
@@ -113,6 +117,7 @@ struct Attached {
   wire::hub::Position inbox{};  ///< The last one there.
   std::optional<wire::hub::Ended> previous{};
   std::vector<Unacknowledged> unacknowledged{};  ///< By the previous one.
+  std::string device{};                          ///< As it was asked; of a resumed session at least its own.
   std::optional<wire::hub::Reason> refused{};
 };
 struct Subscribed {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -45,10 +46,14 @@ class MessageLog {
   /// store is known to be broken or full).
   [[nodiscard]] virtual Status append(SharedMessage message, std::uint64_t ticket) = 0;
 
-  /// The user has processed their inbox up to there: what is before it may go.
-  virtual void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) = 0;
-  /// The last that was acknowledged. Of epoch 0: nothing was, and the offset is the one before its first.
-  [[nodiscard]] virtual Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) = 0;
+  /// A device of the user's (empty: a client that names none) has processed their inbox up to there. What all
+  /// known devices have processed may go.
+  virtual void acknowledge(const wire::hub::Conversation& inbox, const std::string& device,
+                           wire::hub::Position up_to) = 0;
+  /// The last that the device has acknowledged; of one that is not known the one before all that is kept. Of
+  /// epoch 0: nobody has acknowledged anything, and the offset is the one before its first.
+  [[nodiscard]] virtual Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox,
+                                                                 const std::string& device) = 0;
 
   /// What it reported as stored outlives the process.
   [[nodiscard]] virtual bool durable() const = 0;

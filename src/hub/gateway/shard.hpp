@@ -178,7 +178,8 @@ class Shard {
   void answer(mail::Answer mail, Moment now);
   void ack(Connection& connection, const wire::hub::Ack& ack, Moment now);
   [[nodiscard]] std::vector<mail::Unacknowledged> unacknowledged(const Connection& connection);
-  void processed_before(const wire::hub::Position& reached, const mail::Unacknowledged& sent);
+  void processed_before(const Connection& connection, const wire::hub::Position& reached,
+                        const mail::Unacknowledged& sent);
   [[nodiscard]] std::optional<Duration> limited(Connection& connection, std::size_t size, Moment now);
   /// False: it speaks faster than it may, and is told so.
   [[nodiscard]] bool paced(Connection& connection, std::size_t size, const std::string& group, Moment now);

@@ -87,7 +87,8 @@ void Shard::subscribe(Connection& connection, const Conversation& to, std::optio
                            .user = connection.identity.user,
                            .after = after,
                            .presence = presence,
-                           .interest = last_interest_});
+                           .interest = last_interest_,
+                           .device = connection.hello.device});
 }
 
 void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment now) {

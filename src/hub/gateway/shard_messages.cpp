@@ -178,7 +178,8 @@ void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
     if (interest == connection.interests.end()) continue;
     post(topic->conversation(), mail::Processed{.of = topic->conversation(),
                                                 .up_to = interest->second->epochs.position(done.last),
-                                                .received = std::move(done.received)});
+                                                .received = std::move(done.received),
+                                                .device = connection.hello.device});
   }
 }
 
@@ -205,9 +206,11 @@ std::vector<mail::Unacknowledged> Shard::unacknowledged(const Connection& connec
 
 /// Whose acknowledgement was lost with its connection says with the position of its next one what it has
 /// processed.
-void Shard::processed_before(const wire::hub::Position& reached, const mail::Unacknowledged& sent) {
+void Shard::processed_before(const Connection& connection, const wire::hub::Position& reached,
+                             const mail::Unacknowledged& sent) {
   if (reached.epoch != sent.epoch) return;
-  mail::Processed processed{.of = sent.of, .up_to = {.epoch = reached.epoch}};
+  mail::Processed processed{
+      .of = sent.of, .up_to = {.epoch = reached.epoch}, .device = connection.hello.device};
   for (const Stretch& stretch : sent.sent) {
     if (stretch.first > reached.offset) continue;
     const std::uint64_t last = std::min(stretch.last, reached.offset);

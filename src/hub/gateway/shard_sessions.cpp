@@ -73,8 +73,10 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
       [this, &connection](const std::vector<flow::Drop>& drops) { return gap_frames(connection, drops); });
   connection.messages.emplace(settings_.per_connection.messages, now.at);
   connection.bytes.emplace(settings_.per_connection.bytes, now.at);
-  post({.kind = Conversation::Kind::user, .name = user},
-       mail::Attach{.user = user, .connection = connection.ref, .session = connection.session});
+  post({.kind = Conversation::Kind::user, .name = user}, mail::Attach{.user = user,
+                                                                      .connection = connection.ref,
+                                                                      .session = connection.session,
+                                                                      .device = connection.hello.device});
 }
 
 void Shard::attached(mail::Attached mail, Moment now) {
@@ -99,6 +101,7 @@ void Shard::attached(mail::Attached mail, Moment now) {
       .previous = std::move(mail.previous),
       .inbox = mail.inbox};
   connection->unacknowledged = std::move(mail.unacknowledged);
+  connection->hello.device = std::move(mail.device);
   // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
   subscribe(*connection, {.kind = Conversation::Kind::all}, std::nullopt, false);
 }
@@ -115,7 +118,7 @@ void Shard::welcome(Connection& connection, Moment now) {
   if (resume) {
     for (const wire::hub::PositionIn& place : resume->positions) {
       for (const mail::Unacknowledged& sent : unacknowledged) {
-        if (sent.of == place.conversation) processed_before(place.position, sent);
+        if (sent.of == place.conversation) processed_before(connection, place.position, sent);
       }
       if (place.conversation == inbox) inbox_after = place.position;
     }
@@ -248,7 +251,8 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
                       .session = connection.session,
                       .was_welcome = connection.state == Connection::State::open,
                       .ended = std::move(ended),
-                      .unacknowledged = std::move(sent)});
+                      .unacknowledged = std::move(sent),
+                      .device = connection.hello.device});
   }
   connection.state = Connection::State::ended;
   connection.receiver.reset();

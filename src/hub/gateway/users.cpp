@@ -21,12 +21,16 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
     return;
   }
   if (places.size() >= limits_.connections) return wait_for_place(std::move(mail), places);
-  mail::Attached answer{.to = mail.connection, .session = std::move(mail.session), .inbox = inbox};
+  mail::Attached answer{.to = mail.connection,
+                        .session = std::move(mail.session),
+                        .inbox = inbox,
+                        .device = std::move(mail.device)};
   places.push_back({.connection = mail.connection, .session = answer.session});
   const auto past = past_.find(answer.session);
   if (past != past_.end()) {
     answer.previous = past->second.ended;
     answer.unacknowledged = past->second.unacknowledged;
+    if (answer.device.empty()) answer.device = past->second.device;
   }
   const ShardId shard = answer.to.shard;
   port_.post(shard, std::move(answer));
@@ -122,7 +126,8 @@ void Users::remember(mail::Detach mail, Moment now) {
   past_.insert_or_assign(std::move(mail.session), Past{.user = std::move(mail.user),
                                                        .ended = std::move(mail.ended),
                                                        .at = now.at,
-                                                       .unacknowledged = std::move(mail.unacknowledged)});
+                                                       .unacknowledged = std::move(mail.unacknowledged),
+                                                       .device = std::move(mail.device)});
 }
 
 void Users::forget_old(TimePoint now) {

@@ -55,6 +55,7 @@ class Users {
     wire::hub::Ended ended;
     TimePoint at;
     std::vector<mail::Unacknowledged> unacknowledged{};
+    std::string device{};
   };
   /// Null: nothing is remembered of it, or not any more.
   [[nodiscard]] const Past* past(const std::string& session, TimePoint now) const;

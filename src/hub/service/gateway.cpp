@@ -56,6 +56,7 @@ ClientView view_of(const Connection& connection, TimePoint now) {
                   .user = connection.identity.user,
                   .session = connection.session,
                   .agent = connection.hello.agent,
+                  .device = connection.hello.device,
                   .remote = std::string{connection.socket->remote_address()},
                   .encoding = connection.encoding,
                   .welcomed = connection.state == Connection::State::open,

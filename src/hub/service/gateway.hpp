@@ -35,6 +35,7 @@ struct ClientView {
   std::string user{};
   std::string session{};
   std::string agent{};
+  std::string device{};
   std::string remote{};
   wire::hub::Encoding encoding{};
   bool welcomed = false;

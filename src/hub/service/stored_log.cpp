@@ -32,12 +32,12 @@ Status StoredLog::append(SharedMessage message, std::uint64_t ticket) {
                         .expires_at = expires_at});
 }
 
-void StoredLog::acknowledge(const Conversation& inbox, Position up_to) {
-  store_.acknowledge(inbox, up_to);
+void StoredLog::acknowledge(const Conversation& inbox, const std::string& device, Position up_to) {
+  store_.acknowledge(inbox, up_to, device);
 }
 
-Result<Position> StoredLog::acknowledged(const Conversation& inbox) {
-  return reader_.acknowledged(inbox);
+Result<Position> StoredLog::acknowledged(const Conversation& inbox, const std::string& device) {
+  return reader_.acknowledged(inbox, device);
 }
 
 }  // namespace sluice::hub::service

@@ -20,8 +20,10 @@ class StoredLog final : public MessageLog {
   [[nodiscard]] Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
                                      PageLimits limits) override;
   [[nodiscard]] Status append(SharedMessage message, std::uint64_t ticket) override;
-  void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) override;
-  [[nodiscard]] Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) override;
+  void acknowledge(const wire::hub::Conversation& inbox, const std::string& device,
+                   wire::hub::Position up_to) override;
+  [[nodiscard]] Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox,
+                                                         const std::string& device) override;
   [[nodiscard]] bool durable() const override { return durable_; }
 
  private:

@@ -8,23 +8,25 @@
 
 namespace sluice::hub::store {
 
-bool Acknowledgements::note(const Conversation& inbox, Position up_to) {
+bool Acknowledgements::note(Mark mark) {
+  Owner owner{std::move(mark.conversation), std::move(mark.device)};
   const std::scoped_lock lock{mutex_};
-  const auto known = waiting_.find(inbox);
+  const auto known = waiting_.find(owner);
   if (known != waiting_.end()) {
-    known->second = std::max(known->second, up_to);
+    known->second = std::max(known->second, mark.position);
     return true;
   }
   if (waiting_.size() >= limits::kWaitingAcknowledgements) return false;
-  waiting_.emplace(inbox, up_to);
+  waiting_.emplace(std::move(owner), mark.position);
   return true;
 }
 
-std::optional<Position> Acknowledgements::find(const Conversation& inbox) const {
+std::optional<Position> Acknowledgements::find(const Conversation& inbox, std::string_view device) const {
+  const Owner owner{inbox, std::string{device}};
   const std::scoped_lock lock{mutex_};
   std::optional<Position> found;
   for (const auto* marks : {&committing_, &waiting_}) {
-    const auto mark = marks->find(inbox);
+    const auto mark = marks->find(owner);
     if (mark != marks->end()) found = std::max(found, std::optional{mark->second});
   }
   return found;
@@ -35,14 +37,14 @@ bool Acknowledgements::empty() const {
   return waiting_.empty();
 }
 
-std::vector<wire::hub::PositionIn> Acknowledgements::take() {
+std::vector<Mark> Acknowledgements::take() {
   const std::scoped_lock lock{mutex_};
   ENSURE(committing_.empty());
   committing_ = std::exchange(waiting_, {});
-  std::vector<wire::hub::PositionIn> marks;
+  std::vector<Mark> marks;
   marks.reserve(committing_.size());
-  for (const auto& [inbox, position] : committing_)
-    marks.push_back({.conversation = inbox, .position = position});
+  for (const auto& [owner, position] : committing_)
+    marks.push_back({.conversation = owner.first, .position = position, .device = owner.second});
   return marks;
 }
 
@@ -53,8 +55,8 @@ void Acknowledgements::committed() {
 
 void Acknowledgements::failed() {
   const std::scoped_lock lock{mutex_};
-  for (auto& [inbox, position] : committing_) {
-    Position& mark = waiting_[inbox];
+  for (auto& [owner, position] : committing_) {
+    Position& mark = waiting_[owner];
     mark = std::max(mark, position);
   }
   committing_.clear();

@@ -4,32 +4,36 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hub/store/message.hpp"
 
 namespace sluice::hub::store {
 
-/// The last position of each inbox that was acknowledged and that no commit has taken along yet.
+/// The last position of each inbox that each device has acknowledged and that no commit has taken along yet.
 ///
-/// Any thread. At most `limits::kWaitingAcknowledgements` inboxes, and those of one commit.
+/// Any thread. At most `limits::kWaitingAcknowledgements` of them, and those of one commit.
 class Acknowledgements {
  public:
   /// False: there are too many; the mark stays where it was.
-  bool note(const Conversation& inbox, Position up_to);
-  /// Of that inbox, also while a commit is at it.
-  [[nodiscard]] std::optional<Position> find(const Conversation& inbox) const;
+  bool note(Mark mark);
+  /// Of that inbox and device, also while a commit is at it.
+  [[nodiscard]] std::optional<Position> find(const Conversation& inbox, std::string_view device) const;
   [[nodiscard]] bool empty() const;
 
   /// All of them, for a commit; one at a time. They are known here until it is over.
-  [[nodiscard]] std::vector<wire::hub::PositionIn> take();
+  [[nodiscard]] std::vector<Mark> take();
   void committed();
   void failed();  ///< They wait for the next one.
 
  private:
   mutable std::mutex mutex_;
-  std::map<Conversation, Position> waiting_;
-  std::map<Conversation, Position> committing_;
+  using Owner = std::pair<Conversation, std::string>;
+  std::map<Owner, Position> waiting_;
+  std::map<Owner, Position> committing_;
 };
 
 }  // namespace sluice::hub::store

@@ -65,6 +65,10 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .oldest_empty =
           make("SELECT id, head_offset FROM conversation WHERE count = 0 ORDER BY touched LIMIT 1"),
       .forget = make("DELETE FROM conversation WHERE id = ?"),
+      .marks_of = make("SELECT device, epoch, offset, used FROM mark WHERE conversation = ?"),
+      .write_mark = make("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?)"),
+      .forget_mark = make("DELETE FROM mark WHERE conversation = ? AND device = ?"),
+      .forget_marks = make("DELETE FROM mark WHERE conversation = ?"),
   };
   if (make.error()) return fail(std::move(*make.error()));
   const auto conversations = database.figure("SELECT count(*) FROM conversation");
@@ -104,9 +108,14 @@ Status LogWriter::carry_out(const Batch& batch, Work& work) {
   for (std::size_t i = 0; i < batch.appends.size(); ++i) {
     if (auto appended = append(batch.appends[i], i, work); !appended) return appended;
   }
-  for (const auto& mark : batch.acknowledged) {
-    if (auto marked = acknowledge(mark, work); !marked) return marked;
+  // Devices first: where there is one, the clients that name none do not decide alone.
+  for (const bool of_device : {true, false}) {
+    for (const auto& mark : batch.acknowledged) {
+      if (mark.device.empty() == of_device) continue;
+      if (auto marked = acknowledge(mark, work); !marked) return marked;
+    }
   }
+  settle_marks(work);
   if (auto removed = remove_what_must_go(work); !removed) return removed;
   return write_rows(work);
 }
@@ -138,17 +147,74 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
   return {};
 }
 
-/// What has never stored anything has nothing to acknowledge.
-Status LogWriter::acknowledge(const wire::hub::PositionIn& mark, Work& work) {
-  const auto found = row_of(mark.conversation, work);
+/// Where nothing was ever stored there is nothing to acknowledge, but a device is known from then on: what
+/// comes later and another device acknowledges is kept for it.
+Status LogWriter::acknowledge(const Mark& mark, Work& work) {
+  const auto found =
+      mark.device.empty() ? row_of(mark.conversation, work) : made_row_of(mark.conversation, work);
   if (!found) return fail(found.error());
   Row* const row = *found;
-  if (row == nullptr || mark.position <= row->seen) return {};
-  row->seen = mark.position;
-  row->owes = true;
-  row->changed = true;
+  if (row == nullptr) return {};
+  if (row->head == Position{}) {
+    row->head.offset = row->seen.offset;  // numbers go on from the floor
+    row->changed = true;
+  }
+  auto known = work.marks.find(row->id);
+  if (known == work.marks.end()) {
+    auto marks = marks_of(*row);
+    if (!marks) return fail(std::move(marks.error()));
+    known = work.marks.emplace(row->id, std::move(*marks)).first;
+  }
+  DeviceMarks& marks = known->second;
+  if (mark.device.empty() && marks.empty()) {
+    if (mark.position > row->seen) ++work.applied.acknowledgements;
+    done_with(*row, mark.position);
+    return {};
+  }
+  // Clients that name no device are one more as soon as there is another.
+  if (marks.empty() && row->seen.epoch > 0) {
+    const Mark common{.conversation = mark.conversation, .position = row->seen};
+    if (auto noted = note_mark(marks, *row, common, work); !noted) return noted;
+  }
   ++work.applied.acknowledgements;
-  return {};
+  return note_mark(marks, *row, mark, work);
+}
+
+/// After all marks of a transaction: a device whose first one comes behind another's holds that one up as
+/// well.
+void LogWriter::settle_marks(Work& work) {
+  for (const auto& [id, marks] : work.marks) {
+    if (!marks.empty()) done_with(work.rows.at(id), marks.done());
+  }
+}
+
+void LogWriter::done_with(Row& row, Position up_to) {
+  if (up_to <= row.seen) return;
+  row.seen = up_to;
+  row.owes = true;
+  row.changed = true;
+}
+
+Result<DeviceMarks> LogWriter::marks_of(const Row& row) {
+  std::vector<DeviceMarks::One> known;
+  auto found = on_.marks_of.first(row.id);
+  for (; found && *found; found = on_.marks_of.next()) {
+    known.push_back({.device = std::string{on_.marks_of.text(0)},
+                     .up_to = as_position(on_.marks_of.integer(1), on_.marks_of.integer(2)),
+                     .used = on_.marks_of.integer(3)});
+  }
+  if (!found) return fail(std::move(found.error()));
+  return DeviceMarks{std::move(known)};
+}
+
+Status LogWriter::note_mark(DeviceMarks& marks, const Row& row, const Mark& mark, Work& work) {
+  for (const std::string& device : marks.note(mark.device, mark.position, work.now)) {
+    if (auto forgotten = on_.forget_mark.run(row.id, std::string_view{device}); !forgotten) return forgotten;
+  }
+  const auto noted = marks.find(mark.device);
+  if (!noted) return {};  // the clock went back further than a device is remembered
+  return on_.write_mark.run(row.id, std::string_view{noted->device}, as_integer(noted->up_to.epoch),
+                            as_integer(noted->up_to.offset), noted->used);
 }
 
 /// Null: there is none.

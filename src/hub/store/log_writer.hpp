@@ -12,6 +12,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "hub/store/device_marks.hpp"
 #include "hub/store/message.hpp"
 #include "hub/store/sqlite.hpp"
 
@@ -20,7 +21,7 @@ namespace sluice::hub::store {
 /// What goes into one transaction.
 struct Batch {
   std::vector<Append> appends{};
-  std::vector<wire::hub::PositionIn> acknowledged{};
+  std::vector<Mark> acknowledged{};
 
   [[nodiscard]] bool empty() const { return appends.empty() && acknowledged.empty(); }
 };
@@ -81,7 +82,8 @@ class LogWriter {
     UnixMs now = 0;
     std::map<Conversation, std::int64_t> ids{};
     std::unordered_map<std::int64_t, Row> rows{};
-    std::size_t budget = 0;  ///< Rows that may still be removed.
+    std::unordered_map<std::int64_t, DeviceMarks> marks{};  ///< Of inboxes in which one has moved.
+    std::size_t budget = 0;                                 ///< Rows that may still be removed.
     std::size_t new_conversations = 0;
     Applied applied{};
   };
@@ -96,6 +98,7 @@ class LogWriter {
     sqlite::Statement find_row, find_row_by_id, insert_row, update_row, owing;
     sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
     sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
+    sqlite::Statement marks_of, write_mark, forget_mark, forget_marks;
   };
 
   /// What was acknowledged of a conversation and is still there.
@@ -113,7 +116,11 @@ class LogWriter {
   [[nodiscard]] Result<Row*> row_by_id(std::int64_t id, Work& work);
   static Row* keep(sqlite::Statement& from, Work& work);
   [[nodiscard]] Status append(const Append& append, std::size_t index, Work& work);
-  [[nodiscard]] Status acknowledge(const wire::hub::PositionIn& mark, Work& work);
+  [[nodiscard]] Status acknowledge(const Mark& mark, Work& work);
+  static void settle_marks(Work& work);
+  static void done_with(Row& row, Position up_to);
+  [[nodiscard]] Result<DeviceMarks> marks_of(const Row& row);
+  [[nodiscard]] Status note_mark(DeviceMarks& marks, const Row& row, const Mark& mark, Work& work);
   [[nodiscard]] Status remove_what_must_go(Work& work);
   [[nodiscard]] Status trim(Row& row, Work& work, Pressure pressure = Pressure::no);
   [[nodiscard]] Status trim_touched(Work& work);

@@ -396,25 +396,28 @@ TEST(LogWriter, LeavesEverythingAsItWasWhenOneStepFails) {
 TEST(Acknowledgements, AreKnownUntilACommitHasThem) {
   Acknowledgements marks;
   const Conversation bob = store::testing::inbox("bob");
-  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 5}));
-  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 4}));
+  EXPECT_TRUE(marks.note({.conversation = bob, .position = {.epoch = 1, .offset = 5}}));
+  EXPECT_TRUE(marks.note({.conversation = bob, .position = {.epoch = 1, .offset = 4}}));
   ASSERT_EQ(marks.take().size(), 1U);
   EXPECT_TRUE(marks.empty());
-  EXPECT_EQ(marks.find(bob), (Position{.epoch = 1, .offset = 5}));
-  EXPECT_TRUE(marks.note(bob, {.epoch = 1, .offset = 7}));
+  EXPECT_EQ(marks.find(bob, ""), (Position{.epoch = 1, .offset = 5}));
+  EXPECT_TRUE(marks.note({.conversation = bob, .position = {.epoch = 1, .offset = 7}}));
   marks.failed();
-  EXPECT_EQ(marks.find(bob), (Position{.epoch = 1, .offset = 7})) << "the later one stays";
+  EXPECT_EQ(marks.find(bob, ""), (Position{.epoch = 1, .offset = 7})) << "the later one stays";
   ASSERT_EQ(marks.take().size(), 1U);
   marks.committed();
-  EXPECT_EQ(marks.find(bob), std::nullopt);
+  EXPECT_EQ(marks.find(bob, ""), std::nullopt);
 }
 
 TEST(Acknowledgements, AreBounded) {
   Acknowledgements marks;
   for (std::size_t i = 0; i < limits::kWaitingAcknowledgements; ++i)
-    ASSERT_TRUE(marks.note(store::testing::inbox(std::to_string(i)), {.epoch = 1, .offset = 1}));
-  EXPECT_FALSE(marks.note(store::testing::inbox("one more"), {.epoch = 1, .offset = 1}));
-  EXPECT_TRUE(marks.note(store::testing::inbox("7"), {.epoch = 1, .offset = 2})) << "known already";
+    ASSERT_TRUE(marks.note(
+        {.conversation = store::testing::inbox(std::to_string(i)), .position = {.epoch = 1, .offset = 1}}));
+  EXPECT_FALSE(
+      marks.note({.conversation = store::testing::inbox("one more"), .position = {.epoch = 1, .offset = 1}}));
+  EXPECT_TRUE(marks.note({.conversation = store::testing::inbox("7"), .position = {.epoch = 1, .offset = 2}}))
+      << "known already";
 }
 
 }  // namespace

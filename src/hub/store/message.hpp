@@ -42,6 +42,13 @@ struct Completion {
   Status outcome;
 };
 
+/// How far one device of a user's has come in their inbox; an empty name: clients that give none.
+struct Mark {
+  Conversation conversation{};
+  Position position{};
+  std::string device{};
+};
+
 /// How long a conversation's messages are kept; the first bound that is passed decides, the oldest go.
 struct Retention {
   std::chrono::milliseconds age;  ///< Since they were sent. Decided when the message comes.

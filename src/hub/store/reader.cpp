@@ -81,6 +81,7 @@ Result<Reader> Reader::open(Source source) {
           make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch, offset LIMIT 1"),
       .page = make("SELECT epoch, offset, sent_at, expires_at, flags, sender, id, key, content FROM message "
                    "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset"),
+      .mark = make("SELECT epoch, offset FROM mark WHERE conversation = ? AND device = ?"),
       .sums = make("SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(size), 0) FROM message), "
                    "coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM conversation"),
   };
@@ -98,9 +99,11 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
   if (!found) return fail(found.error());
   const Statement& row = on_.conversation;
   if (*found) {
-    return Known{.id = row.integer(0),
-                 .head = as_position(row.integer(1), row.integer(2)),
-                 .seen = as_position(row.integer(3), row.integer(4))};
+    Known known{.id = row.integer(0),
+                .head = as_position(row.integer(1), row.integer(2)),
+                .seen = as_position(row.integer(3), row.integer(4))};
+    if (known.head.epoch == 0) known.head.epoch = source_.epoch;  // a device is known, and no message yet
+    return known;
   }
   const Standing on_floor{on_.floor};
   const auto floor = on_.floor.first();
@@ -118,12 +121,37 @@ Result<Position> Reader::head(const Conversation& of) {
   return known->head;
 }
 
-Result<Position> Reader::acknowledged(const Conversation& inbox) {
+Result<Position> Reader::acknowledged(const Conversation& inbox, std::string_view device) {
   // First what waits: what a commit takes from there meanwhile is in the database by then.
-  const Position waiting = source_.acknowledgements.find(inbox).value_or(Position{});
+  const auto waiting = source_.acknowledgements.find(inbox, device);
+  if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
+  const Snapshot snapshot{on_.end};
   const auto known = look_up(inbox);
   if (!known) return fail(known.error());
-  return std::max(known->seen, waiting);
+  const auto mark = mark_of(*known, device);
+  if (!mark) return fail(mark.error());
+  const bool is_common = device.empty() && !*mark;  // what all have done is what they have
+  if (is_common) return std::max(known->seen, waiting.value_or(Position{}));
+  if (*mark || waiting) return std::max(*mark, waiting).value();
+  const auto first = first_of(*known);
+  if (!first) return fail(first.error());
+  if (!*first) return known->head;
+  return Position{.epoch = (*first)->epoch, .offset = (*first)->offset - 1};
+}
+
+Result<std::optional<Position>> Reader::mark_of(const Known& known, std::string_view device) {
+  const Standing standing{on_.mark};
+  const auto found = on_.mark.first(known.id, device);
+  if (!found) return fail(found.error());
+  return *found ? std::optional{position_in(on_.mark)} : std::nullopt;
+}
+
+/// Of what there still is.
+Result<std::optional<Position>> Reader::first_of(const Known& known) {
+  const Standing standing{on_.first};
+  const auto found = on_.first.first(known.id);
+  if (!found) return fail(found.error());
+  return *found ? std::optional{position_in(on_.first)} : std::nullopt;
 }
 
 Result<Page> Reader::page(const Conversation& of, Span span, PageLimits limits) {
@@ -137,13 +165,10 @@ Result<Page> Reader::read_page(const Conversation& of, const Span& span, PageLim
   if (!known) return fail(known.error());
   Page page{.first = {.epoch = known->head.epoch, .offset = known->head.offset + 1}};
   if (known->id == 0) return page;
-  {
-    const Standing standing{on_.first};
-    const auto first = on_.first.first(known->id);
-    if (!first) return fail(first.error());
-    if (!*first) return page;
-    page.first = position_in(on_.first);
-  }
+  const auto first = first_of(*known);
+  if (!first) return fail(first.error());
+  if (!*first) return page;
+  page.first = **first;
   const Standing standing{on_.page};
   auto row = on_.page.first(known->id, as_integer(span.after.epoch), as_integer(span.after.offset));
   std::size_t bytes = 0;

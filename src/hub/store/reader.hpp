@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "hub/store/acknowledgements.hpp"
@@ -28,15 +30,16 @@ class Reader {
   [[nodiscard]] Result<Position> head(const Conversation& of);
   /// What is there of a stretch, from its beginning. Messages that have expired may still be among it.
   [[nodiscard]] Result<Page> page(const Conversation& of, Span span, PageLimits limits);
-  /// Up to where a user has acknowledged their inbox; nothing yet: epoch 0 and offset 0.
-  [[nodiscard]] Result<Position> acknowledged(const Conversation& inbox);
+  /// Up to where a device has acknowledged its user's inbox; of clients that name no device, and nothing was
+  /// acknowledged yet: epoch 0 and offset 0. A device that is not known begins in front of all that is kept.
+  [[nodiscard]] Result<Position> acknowledged(const Conversation& inbox, std::string_view device = {});
   /// Counts all rows and compares with what the conversations say. Errors besides: `malformed`, with the
   /// difference. Takes a second for each million rows.
   [[nodiscard]] Result<std::uint64_t> counted_rows();
 
  private:
   struct Statements {
-    sqlite::Statement begin, end, conversation, floor, first, page, sums;
+    sqlite::Statement begin, end, conversation, floor, first, page, mark, sums;
   };
   struct Known {
     std::int64_t id;
@@ -47,6 +50,8 @@ class Reader {
   Reader(Source source, sqlite::Database database, Statements statements);
   /// Id 0: it has stored nothing.
   [[nodiscard]] Result<Known> look_up(const Conversation& conversation);
+  [[nodiscard]] Result<std::optional<Position>> first_of(const Known& known);
+  [[nodiscard]] Result<std::optional<Position>> mark_of(const Known& known, std::string_view device);
   [[nodiscard]] Result<Page> read_page(const Conversation& of, const Span& span, PageLimits limits);
 
   Source source_;

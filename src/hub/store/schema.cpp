@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "core/hub_limits.hpp"
@@ -12,7 +13,7 @@ namespace {
 using sqlite::Database;
 
 constexpr std::int64_t kApplication = 0x534c4342;  // "SLCB", to tell it from other programs' databases
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 /// `message.seq` is the order of arrival, so that the oldest of all are found at the front. `goes_at` is the
 /// end of its own time or of its conversation's age, whichever comes first. `owes`: some of it is to be
@@ -36,6 +37,14 @@ constexpr const char* kTables = R"(
     flags INTEGER NOT NULL, sender TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, content TEXT NOT NULL);
   CREATE UNIQUE INDEX message_position ON message (conversation, epoch, offset);
   CREATE INDEX message_goes ON message (goes_at);
+)";
+
+/// What version 2 adds. `mark` is how far each device has come in an inbox (`DeviceMarks`), and when it was
+/// used last; empty: clients that name none, once there is another.
+constexpr const char* kMarks = R"(
+  CREATE TABLE mark (
+    conversation INTEGER NOT NULL, device TEXT NOT NULL, epoch INTEGER NOT NULL, offset INTEGER NOT NULL,
+    used INTEGER NOT NULL, PRIMARY KEY (conversation, device)) WITHOUT ROWID;
 )";
 
 /// An error of the file's as one that names it and says what to do.
@@ -81,10 +90,15 @@ Result<std::int64_t> version_of(Database& database) {
   return version;
 }
 
-Status make_tables(Database& database) {
-  auto made = database.execute("BEGIN IMMEDIATE;" + std::string{kTables} +
-                               "PRAGMA application_id = " + std::to_string(kApplication) +
-                               "; PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;");
+/// From the version that the file has to the present one, in one transaction; 0: from nothing.
+Status bring_up_to_date(Database& database, std::int64_t version) {
+  if (version == kVersion) return {};
+  std::string changes = "BEGIN IMMEDIATE;";
+  if (version < 1)
+    changes += std::string{kTables} + "PRAGMA application_id = " + std::to_string(kApplication) + ";";
+  if (version < 2) changes += kMarks;
+  auto made = database.execute(changes + "PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;");
+  if (!made) std::ignore = database.execute("ROLLBACK");
   return made;
 }
 
@@ -121,7 +135,8 @@ Result<std::uint64_t> prepare(Database& database, const Folder& folder, Bytes bo
   const auto journal = database.text("PRAGMA journal_mode = WAL");
   if (!journal) return fail(journal.error());
   if (*journal != "wal") return fail(Errc::unsupported, "its file system takes no write-ahead log");
-  auto ready = *version == 0 ? make_tables(database) : check_whole(database);
+  auto ready = *version == 0 ? Status{} : check_whole(database);
+  if (ready) ready = bring_up_to_date(database, *version);
   if (!ready) return fail(std::move(ready.error()));
   return begin_epoch(database);
 }

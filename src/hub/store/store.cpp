@@ -36,8 +36,8 @@ Status Store::append(Append append) {
   return writer_->append(std::move(append));
 }
 
-void Store::acknowledge(const Conversation& inbox, Position up_to) {
-  writer_->acknowledge(inbox, up_to);
+void Store::acknowledge(const Conversation& inbox, Position up_to, std::string_view device) {
+  writer_->acknowledge({.conversation = inbox, .position = up_to, .device = std::string{device}});
 }
 
 void Store::set_bound(Bytes bound) {

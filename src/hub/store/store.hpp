@@ -78,9 +78,11 @@ class Store {
   /// Its outcome comes through `on_stored`. Errors, after which none comes: `busy` (as much waits as may: try
   /// later), `io` (the store has just failed, with the reason: try later).
   [[nodiscard]] Status append(Append append);
-  /// The user has everything up to there: those messages may go. Stored with the next commit, or with one of
-  /// its own after `limits::kAcknowledgementDelay`. A position behind a later one changes nothing.
-  void acknowledge(const Conversation& inbox, Position up_to);
+  /// A device of the user's (empty: a client that names none) has everything up to there. Messages that all
+  /// devices have may go. Stored with the next commit, or with one of its own after
+  /// `limits::kAcknowledgementDelay`. A position behind a later one changes nothing but that the device is
+  /// known.
+  void acknowledge(const Conversation& inbox, Position up_to, std::string_view device = {});
 
   /// `StoreOptions::bound` from the next commit on, which comes at once. Where it is lowered the oldest
   /// messages are evicted, in slices between which others are stored; the file stays as large as it is.

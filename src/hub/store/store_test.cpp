@@ -17,6 +17,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hub/store/device_marks.hpp"
 #include "hub/store/folder.hpp"
 #include "hub/store/sqlite.hpp"
 #include "hub/store/testing.hpp"
@@ -341,6 +342,75 @@ TEST_F(StoreTest, RemembersAnAcknowledgementThatWaitedWhenItClosed) {
   EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{5}));
 }
 
+TEST_F(StoreTest, KeepsForADeviceWhatAnotherHasAcknowledged) {
+  open();
+  put_all(inbox("bob"), 1, 5);
+  store->acknowledge(inbox("bob"), at(1), "phone");
+  store->acknowledge(inbox("bob"), at(4), "laptop");
+  wait_removed(Removal::acknowledged, 1);
+  EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{2, 3, 4, 5})) << "the phone has not got them";
+  auto reader = store->open_reader();
+  EXPECT_EQ(reader->acknowledged(inbox("bob"), "phone").value(), at(1));
+  EXPECT_EQ(reader->acknowledged(inbox("bob"), "laptop").value(), at(4));
+  EXPECT_EQ(reader->acknowledged(inbox("bob"), "tablet").value(), at(1)) << "in front of all that is kept";
+  EXPECT_EQ(reader->acknowledged(inbox("bob")).value(), at(1)) << "what all have done with";
+  const Position phone = at(1);
+  const Position laptop = at(4);
+  open();
+  EXPECT_EQ(store->open_reader()->acknowledged(inbox("bob"), "phone").value(), phone);
+  EXPECT_EQ(store->open_reader()->acknowledged(inbox("bob"), "laptop").value(), laptop);
+  store->acknowledge(inbox("bob"), laptop, "phone");
+  wait_removed(Removal::acknowledged, 3);
+  EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{5}));
+  expect_books();
+}
+
+TEST_F(StoreTest, KnowsADeviceBeforeThereIsAnyMessage) {
+  open();
+  store->acknowledge(inbox("bob"), at(0), "phone");
+  put_all(inbox("bob"), 1, 3);
+  store->acknowledge(inbox("bob"), at(3), "laptop");
+  const auto deadline = Clock::now() + std::chrono::seconds{60};
+  while (store->books().acknowledgements < 2 && Clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(offsets(inbox("bob")).size(), 3U);
+  EXPECT_EQ(store->open_reader()->acknowledged(inbox("bob"), "phone").value(), at(0));
+  expect_books();
+}
+
+TEST_F(StoreTest, TakesClientsWithoutADeviceForOneMoreOnceThereIsOne) {
+  open();
+  put_all(inbox("bob"), 1, 5);
+  store->acknowledge(inbox("bob"), at(2));
+  wait_removed(Removal::acknowledged, 2);
+  store->acknowledge(inbox("bob"), at(5), "phone");
+  const auto deadline = Clock::now() + std::chrono::seconds{60};
+  while (store->books().acknowledgements < 2 && Clock::now() < deadline) std::this_thread::yield();
+  auto reader = store->open_reader();
+  EXPECT_EQ(reader->acknowledged(inbox("bob")).value(), at(2)) << "their mark stays where it was";
+  EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{3, 4, 5}));
+  store->acknowledge(inbox("bob"), at(4));
+  wait_removed(Removal::acknowledged, 4);
+  EXPECT_EQ(offsets(inbox("bob")), (std::vector<std::uint64_t>{5}));
+  expect_books();
+}
+
+TEST_F(StoreTest, IsNotHeldUpByADeviceThatDoesNotComeBack) {
+  StoreOptions with = options();
+  with.retention = [](const Conversation&) { return kEverything; };
+  open(std::move(with));
+  put_all(inbox("bob"), 1, 5);
+  store->acknowledge(inbox("bob"), at(1), "lost");
+  store->acknowledge(inbox("bob"), at(5), "phone");
+  wait_removed(Removal::acknowledged, 1);
+  ASSERT_EQ(offsets(inbox("bob")).size(), 4U);
+  now = now + DeviceMarks::kForgottenAfter.count();
+  put_all(inbox("bob"), 6, 6);
+  store->acknowledge(inbox("bob"), at(6), "phone");
+  wait_removed(Removal::acknowledged, 6);
+  EXPECT_TRUE(offsets(inbox("bob")).empty());
+  expect_books();
+}
+
 TEST_F(StoreTest, RemovesInSlicesWhatIsTooMuchForOne) {
   open();
   put_all(inbox("bob"), 1, 3'000);
@@ -560,7 +630,7 @@ TEST_F(StoreTest, RefusesAnotherProgramsDatabaseAndALaterVersions) {
     ASSERT_TRUE(database);
     ASSERT_TRUE(database->execute("PRAGMA " + pragma));
   };
-  set("user_version = 2");
+  set("user_version = 3");
   EXPECT_EQ(code_of_opening(options()), Errc::unsupported);
   set("application_id = 1");
   EXPECT_EQ(code_of_opening(options()), Errc::malformed);

@@ -84,8 +84,8 @@ Status Store::Writer::append(Append append) {
   return {};
 }
 
-void Store::Writer::acknowledge(const Conversation& inbox, Position up_to) {
-  const bool noted = acknowledgements_.note(inbox, up_to);
+void Store::Writer::acknowledge(Mark mark) {
+  const bool noted = acknowledgements_.note(std::move(mark));
   const std::scoped_lock lock{mutex_};
   if (!noted) {
     ++books_.acknowledgements_dropped;

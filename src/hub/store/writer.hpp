@@ -32,7 +32,7 @@ class Store::Writer {
 
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] Status append(Append append);
-  void acknowledge(const Conversation& inbox, Position up_to);
+  void acknowledge(Mark mark);
   void set_bound(Bytes bound);
   [[nodiscard]] Reader::Source source() const;
   [[nodiscard]] Health health() const;

@@ -48,8 +48,8 @@ TEST(HubCodecBounds, BoundsNamesIdsAndKeys) {
     EXPECT_EQ(answer_to(with([&](Publish& m) { m.to = {Conversation::Kind::user, bad}; })),
               Reason::malformed);
     for (const FromClient& message :
-         {FromClient{Hello{.user = bad}}, FromClient{Join{.group = bad}}, FromClient{Leave{.group = bad}},
-          FromClient{Who{.group = bad}}, FromClient{Reply{.request = bad}},
+         {FromClient{Hello{.user = bad}}, FromClient{Hello{.device = bad}}, FromClient{Join{.group = bad}},
+          FromClient{Leave{.group = bad}}, FromClient{Who{.group = bad}}, FromClient{Reply{.request = bad}},
           FromClient{Pull{.conversation = {Conversation::Kind::group, bad}}},
           FromClient{Request{.seq = 1, .id = bad, .user = "u"}},
           FromClient{Request{.seq = 1, .id = "i", .user = bad}}}) {

@@ -128,6 +128,7 @@ struct Hello {
   std::optional<Resume> resume{};
   bool acknowledges = false;
   std::string agent{};
+  std::string device{};  ///< Empty: none of its own.
 
   bool operator==(const Hello&) const = default;
 };

@@ -51,6 +51,7 @@ void fill(v1::Envelope& envelope, const Hello& hello) {
   out.set_user(hello.user);
   out.set_acknowledges(hello.acknowledges);
   out.set_agent(hello.agent);
+  out.set_device(hello.device);
   if (!hello.resume) return;
   out.mutable_resume()->set_session_token(hello.resume->session_token);
   for (const PositionIn& place : hello.resume->positions) {

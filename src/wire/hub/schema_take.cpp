@@ -198,7 +198,8 @@ FromClientOr take(v1::Hello& in, std::optional<Error> problem) {
   Hello hello{.token = taker.token("token", in.token()),
               .user = taker.label("user", in.user(), limits::kMaxName),
               .acknowledges = in.acknowledges(),
-              .agent = taker.label("agent", in.agent(), limits::kMaxExplanation)};
+              .agent = taker.label("agent", in.agent(), limits::kMaxExplanation),
+              .device = taker.label("device", in.device())};
   if (in.has_resume()) hello.resume = take(taker, in.resume());
   return not_told_apart(taker.result<FromClient>(std::move(hello)));
 }

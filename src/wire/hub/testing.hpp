@@ -87,8 +87,11 @@ inline Ended any_ended() {
 }
 
 inline Hello any_hello() {
-  Hello hello{
-      .token = any_explanation(), .user = any_label(), .acknowledges = any<bool>(), .agent = any_label()};
+  Hello hello{.token = any_explanation(),
+              .user = any_label(),
+              .acknowledges = any<bool>(),
+              .agent = any_label(),
+              .device = any_label()};
   if (!any<bool>()) return hello;
   hello.resume.emplace(Resume{.session_token = any_name()});
   const auto size = *rc::gen::inRange<std::size_t>(0, 4);

@@ -142,13 +142,19 @@ class MemoryLog final : public MessageLog {
     waiting_.push_back({std::move(message), ticket});
     return {};
   }
-  void acknowledge(const wire::hub::Conversation& inbox, wire::hub::Position up_to) override {
-    auto& known = acknowledged_[inbox];
+  void acknowledge(const wire::hub::Conversation& inbox, const std::string& device,
+                   wire::hub::Position up_to) override {
+    auto& known = acknowledged_[{inbox, device}];
     known = std::max(known, up_to);
   }
-  Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox) override {
+  Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox,
+                                           const std::string& device) override {
     if (broken) return fail(Errc::io, "the disk is gone");
-    return acknowledged_[inbox];
+    if (device.empty() || acknowledged_.contains({inbox, device})) return acknowledged_[{inbox, device}];
+    const auto& stored = logs_[inbox];
+    if (stored.empty()) return wire::hub::Position{.epoch = epoch_};
+    const wire::hub::Position first = stored.front().delivery.position;
+    return wire::hub::Position{.epoch = first.epoch, .offset = first.offset - 1};
   }
   [[nodiscard]] bool durable() const override { return on_disk; }
 
@@ -182,7 +188,8 @@ class MemoryLog final : public MessageLog {
  private:
   std::uint64_t epoch_;
   std::map<wire::hub::Conversation, std::vector<LoggedMessage>> logs_;
-  std::map<wire::hub::Conversation, wire::hub::Position> acknowledged_;
+  std::map<std::pair<wire::hub::Conversation, std::string>, wire::hub::Position>
+      acknowledged_;  ///< By device.
   std::deque<std::pair<SharedMessage, std::uint64_t>> waiting_;
 };
 
