@@ -132,11 +132,9 @@ asio::awaitable<void> obey_signals(api::Job& job, Reporter& reporter, const std:
   std::_Exit(static_cast<int>(ExitCode::interrupted));
 }
 
-/// Ends the process when something still waits on the shard. Jobs join all that is theirs, so it is a name
-/// look-up that outlived its caller: getaddrinfo(3) cannot be cancelled and takes up to 40 s where no name
-/// server answers. The shard's destructor would join the resolver's thread and so wait for it; nobody needs
-/// the answer any more.
-void leave_look_ups_behind(asio::io_context& shard, Reporter& reporter, ExitCode code) {
+/// Ends the process when something still waits on the shard, rather than wait for it: jobs join all that is
+/// theirs, so it belongs to a library, and nobody needs it any more. Name look-ups do not wait on the shard.
+void leave_the_rest_behind(asio::io_context& shard, Reporter& reporter, ExitCode code) {
   shard.run_for(kLeftoverPatience);
   if (shard.stopped()) return;  // nothing is left
   reporter.clear_status();
@@ -172,7 +170,7 @@ ExitCode run_job(asio::io_context& shard, api::Job& job, Reporter& reporter,
   while ((main.size() > 0 || helpers.size() > 0) && shard.run_one() > 0) {
   }
   const ExitCode code = failure ? reporter.error(failure->stage, failure->error) : ExitCode::ok;
-  leave_look_ups_behind(shard, reporter, code);
+  leave_the_rest_behind(shard, reporter, code);
   return code;
 }
 

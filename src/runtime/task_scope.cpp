@@ -10,6 +10,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "core/ensure.hpp"
+#include "observe/log.hpp"
 
 namespace sluice::runtime {
 
@@ -50,7 +51,12 @@ void TaskScope::spawn(asio::awaitable<void> task) {
   auto ended = [this, place](const std::exception_ptr& error) {
     tasks_.erase(place);
     if (tasks_.empty()) empty_.notify();
-    if (error && !is_cancellation(error)) std::rethrow_exception(error);
+    if (!error) return;
+    if (!is_cancellation(error)) std::rethrow_exception(error);
+    // Asio has the same error for a descriptor that is closed, or was never open, as for a cancelled
+    // operation.
+    if (!cancelled_)
+      observe::log(observe::LogLevel::error, "runtime", "a task ended that nobody had cancelled");
   };
   asio::co_spawn(executor_, run(*place, std::move(task)),
                  asio::bind_cancellation_slot(place->stop.slot(), std::move(ended)));

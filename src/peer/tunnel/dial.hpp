@@ -1,7 +1,6 @@
 #pragma once
 
 #include <expected>
-#include <memory>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,6 +10,7 @@
 #include "core/limits.hpp"
 #include "core/time.hpp"
 #include "peer/tunnel/targets.hpp"
+#include "transport/dialing/connect.hpp"
 #include "wire/tunnel/packet.hpp"
 
 namespace sluice::tunnel {
@@ -21,23 +21,20 @@ struct DialFailure {
   std::string text;
 };
 
-/// One attempt to connect to a target.
+/// One connection to a target. A name's addresses are raced (`dialing::Connect`).
 class Dial {
  public:
-  explicit Dial(const boost::asio::any_io_executor& executor);
+  explicit Dial(const boost::asio::any_io_executor& executor) : connect_(executor) {}
 
-  /// Tries each of the target's addresses in turn. Bounded by `limit`, name look-up included. Once only.
-  /// Cancellation throws `operation_aborted`.
+  /// Bounded by `limit`, name look-up included. Once only. Cancellation throws `operation_aborted`.
   boost::asio::awaitable<std::expected<boost::asio::ip::tcp::socket, DialFailure>> connect(
       const Target& target, Duration limit = limits::kDialTimeout);
 
-  /// Nobody wants the connection any more: `connect` gives up at once. A name look-up that runs cannot be
-  /// stopped; it is no longer waited for.
-  void give_up();
+  /// Nobody wants the connection any more: `connect` gives up at once.
+  void give_up() { connect_.give_up(); }
 
  private:
-  struct Attempt;
-  std::shared_ptr<Attempt> attempt_;  ///< Shared with handlers that may run after the dial has ended.
+  dialing::Connect connect_;
 };
 
 }  // namespace sluice::tunnel

@@ -32,7 +32,7 @@ struct ConnectOptions {
   Duration timeout = limits::kConnectTimeout;  ///< For all of it, name look-up included.
 };
 
-/// Opens a WebSocket to a server: name look-up, each of its addresses in turn, TLS, upgrade.
+/// Opens a WebSocket to a server: name look-up, its addresses raced (RFC 8305), TLS, upgrade.
 ///
 /// A certificate is verified against the system's roots and the host's name, or by `pin` alone. Runs on the
 /// caller's executor, which becomes the link's shard. Cancellation: throws `operation_aborted`, the attempt

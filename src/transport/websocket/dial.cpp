@@ -1,12 +1,8 @@
 #include "transport/websocket/dial.hpp"
 
-#include <algorithm>
-#include <memory>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -14,7 +10,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "observe/log.hpp"
-#include "runtime/wake_up.hpp"
+#include "transport/dialing/connect.hpp"
 #include "transport/websocket/fingerprint.hpp"
 
 namespace sluice::websocket {
@@ -22,83 +18,56 @@ namespace {
 
 using asio::ip::tcp;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-using Endpoints = std::vector<tcp::endpoint>;
 
-/// A name look-up that can be given up: the system's cannot, so it may outlive whoever asked.
-struct LookUp {
-  explicit LookUp(const asio::any_io_executor& executor) : resolver(executor), done(executor) {}
-  tcp::resolver resolver;
-  runtime::WakeUp done;
-  error_code error;
-  Endpoints found;
-};
-
-asio::awaitable<Result<Endpoints>> resolve(Url url) {
-  error_code numeric;
-  const auto address = asio::ip::make_address(url.host, numeric);
-  if (!numeric) co_return Endpoints{tcp::endpoint{address, url.port}};
-  const auto look_up = std::make_shared<LookUp>(co_await asio::this_coro::executor);
-  look_up->resolver.async_resolve(url.host, std::to_string(url.port),
-                                  [look_up](error_code error, const tcp::resolver::results_type& results) {
-                                    look_up->error = error;
-                                    for (const auto& result : results)
-                                      look_up->found.push_back(result.endpoint());
-                                    look_up->done.notify();
-                                  });
-  co_await look_up->done.wait();
-  if (look_up->error || look_up->found.empty()) {
-    co_return fail(Errc::not_found,
-                   "No address is known for the host " + url.host + ": " + look_up->error.message());
-  }
-  co_return std::move(look_up->found);
+/// Plain ones lead to this machine only, whatever a name server says.
+Status check_plain(const Url& url, const asio::ip::address& address, PlainPolicy policy) {
+  if (url.scheme == Url::Scheme::wss || address.is_loopback() || policy == PlainPolicy::anywhere) return {};
+  return fail(Errc::permission_denied, "ws:// is for hubs on this machine: use wss:// for " + url.host + '.');
 }
 
-Status check_plain(const Url& url, const Endpoints& endpoints, PlainPolicy policy) {
-  if (url.scheme == Url::Scheme::wss) return {};
-  const bool local =
-      std::ranges::all_of(endpoints, [](const auto& endpoint) { return endpoint.address().is_loopback(); });
-  if (local) return {};
-  if (policy == PlainPolicy::loopback) {
-    return fail(Errc::permission_denied,
-                "ws:// is for hubs on this machine: use wss:// for " + url.host + '.');
-  }
-  observe::log(observe::LogLevel::warn, "websocket",
-               "the connection to " + authority(url) + " is not encrypted");
-  return {};
-}
-
-/// Before it connects, since TCP agrees then on how large its window may become (RFC 7323 §2.2).
-void shrink(tcp::socket& socket, const tcp& protocol, Bytes receive_buffer) {
-  error_code ignored;
-  socket.close(ignored);
-  socket.open(protocol, ignored);
-  socket.set_option(asio::socket_base::receive_buffer_size{static_cast<int>(receive_buffer.count())},
-                    ignored);
-}
-
-asio::awaitable<Result<tcp::socket>> reach(Url url, Endpoints endpoints, TimePoint deadline,
-                                           std::optional<Bytes> receive_buffer) {
-  beast::tcp_stream stream{co_await asio::this_coro::executor};
-  error_code last;
-  for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    // An address that swallows packets leaves the next ones their share of the time.
-    const Duration left = std::max(Duration::zero(), deadline - Clock::now());
-    stream.expires_after(left / static_cast<int>(endpoints.size() - i));
-    if (receive_buffer) shrink(stream.socket(), endpoints[i].protocol(), *receive_buffer);
-    auto [error] = co_await stream.async_connect(endpoints[i], kAwait);
-    if (!error) {
-      stream.expires_never();
-      stream.socket().set_option(tcp::no_delay{true}, error);
-      co_return stream.release_socket();
-    }
-    last = error;
-  }
+Error unreached(const Url& url, dialing::ConnectFailure failure) {
+  using Why = dialing::ConnectFailure::Why;
   const std::string where = authority(url);
-  if (last == beast::error::timeout) co_return fail(Errc::timed_out, where + " does not answer.");
-  if (last == asio::error::connection_refused) {
-    co_return fail(Errc::unreachable, where + " refused the connection: nothing listens there.");
+  switch (failure.why) {
+    case Why::not_found:
+      return {.code = Errc::not_found,
+              .message = "No address is known for the host " + url.host + ": " + failure.text};
+    case Why::refused:
+      return {.code = Errc::unreachable,
+              .message = where + " refused the connection: nothing listens there."};
+    case Why::timed_out:
+      return {.code = Errc::timed_out, .message = where + " does not answer."};
+    case Why::no_descriptors:
+      return {.code = Errc::limit_exceeded,
+              .message = "Cannot connect to " + where + ": this process has no descriptors left."};
+    case Why::not_allowed:
+      if (failure.error) return std::move(*failure.error);
+      break;
+    case Why::unreachable:
+    case Why::given_up:
+      break;
   }
-  co_return fail(Errc::unreachable, "Cannot reach " + where + ": " + last.message());
+  return {.code = Errc::unreachable, .message = "Cannot reach " + where + ": " + failure.text};
+}
+
+asio::awaitable<Result<tcp::socket>> reach(Url url, DialOptions options) {
+  dialing::Connect connect{co_await asio::this_coro::executor};
+  dialing::Destination to{.host = url.host, .port = url.port};
+  dialing::ConnectOptions how{
+      .limit = options.timeout,
+      .allow = [url, plain = options.plain](const auto& address) { return check_plain(url, address, plain); },
+      .receive_buffer = options.receive_buffer};
+  auto connecting = connect.run(std::move(to), std::move(how));
+  auto socket = co_await std::move(connecting);
+  if (!socket) co_return fail(unreached(url, std::move(socket.error())));
+  error_code ignored;
+  socket->set_option(tcp::no_delay{true}, ignored);
+  const auto remote = socket->remote_endpoint(ignored).address();
+  if (url.scheme == Url::Scheme::ws && !remote.is_loopback()) {
+    observe::log(observe::LogLevel::warn, "websocket",
+                 "the connection to " + authority(url) + " is not encrypted");
+  }
+  co_return std::move(*socket);
 }
 
 Error untrusted(const Url& url, long verdict, const Fingerprint& shown) {
@@ -163,11 +132,8 @@ asio::awaitable<bool> ready(tcp::socket& socket, NativeStream::State wanted) {
 }
 
 asio::awaitable<Result<NativeStream>> dial(Url url, DialOptions options, std::shared_ptr<Trust> trust) {
-  const TimePoint deadline = Clock::now() + options.timeout;
-  auto endpoints = co_await resolve(url);
-  if (!endpoints) co_return fail(endpoints.error());
-  if (auto allowed = check_plain(url, *endpoints, options.plain); !allowed) co_return fail(allowed.error());
-  auto reached = co_await reach(url, std::move(*endpoints), deadline, options.receive_buffer);
+  auto reaching = reach(url, options);
+  auto reached = co_await std::move(reaching);
   if (!reached) co_return fail(reached.error());
   if (url.scheme == Url::Scheme::ws) co_return NativeStream{std::move(*reached)};
   auto context = trust->context();

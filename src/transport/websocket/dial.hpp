@@ -34,11 +34,11 @@ class Trust {
 struct DialOptions {
   std::optional<Fingerprint> pin{};
   PlainPolicy plain = PlainPolicy::loopback;
-  Duration timeout{};                     ///< What the addresses of a host share.
+  Duration timeout{};                     ///< From the look-up to the open TCP connection.
   std::optional<Bytes> receive_buffer{};  ///< SO_RCVBUF; the system's own choice without it.
 };
 
-/// Name look-up, each of the host's addresses in turn, TLS with a certificate that is trusted. Errors: as
+/// Name look-up, the host's addresses raced, TLS with a certificate that is trusted. Errors: as
 /// `connect` has them. Cancellation: throws, or ends with an error.
 asio::awaitable<Result<NativeStream>> dial(Url url, DialOptions options, std::shared_ptr<Trust> trust);
 

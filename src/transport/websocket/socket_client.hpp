@@ -42,7 +42,7 @@ class SocketClient {
   SocketClient& operator=(const SocketClient&) = delete;
   ~SocketClient();
 
-  /// Name look-up, each of the addresses in turn, TLS, upgrade. The certificate is verified against the
+  /// Name look-up, its addresses raced (RFC 8305), TLS, upgrade. The certificate is verified against the
   /// system's roots and the host's name, or by `pin` alone. Cancellation: throws `operation_aborted`, and
   /// nothing is left. Errors: those of `connect`; with `refused` the HTTP status, when there was one. This
   /// may go before it has ended.
