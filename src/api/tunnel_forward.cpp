@@ -9,6 +9,7 @@
 
 #include "api/hub_connector.hpp"
 #include "api/session_status.hpp"
+#include "api/tunnel_resources.hpp"
 #include "flow/backoff.hpp"
 #include "peer/rendezvous/client.hpp"
 #include "peer/tunnel/forward_session.hpp"
@@ -55,6 +56,7 @@ class TunnelForward final : public Job {
       : executor_(std::move(executor)),
         options_(std::move(options)),
         observer_(observer),
+        resources_(options_.peer.ice, {.memory = options_.memory, .sessions = 1}),
         attempt_(executor_),
         changed_(executor_) {}
 
@@ -72,6 +74,7 @@ class TunnelForward final : public Job {
   asio::any_io_executor executor_;
   TunnelForwardOptions options_;
   TunnelForwardObserver& observer_;
+  TunnelResources resources_;
   flow::Backoff backoff_{{}};
   tunnel::ForwardSession* session_ = nullptr;  ///< While it runs.
   TunnelStatus ended_;                         ///< Totals of the tunnels that are over.
@@ -145,7 +148,7 @@ asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_
   auto ways = open_ways();
   if (!ways) co_return Failure{.stage = Stage::start, .error = std::move(ways.error())};
   for (const tunnel::LocalPort& port : options_.ports) observer_.on_listening(port);
-  tunnel::ForwardSession session{executor_, std::move(link), std::move(*ways)};
+  tunnel::ForwardSession session{executor_, std::move(link), std::move(*ways), resources_.session_options()};
   session_ = &session;
   const Error reason = co_await session.run();
   session_ = nullptr;

@@ -9,6 +9,7 @@
 
 #include "api/job.hpp"
 #include "api/peer_options.hpp"
+#include "core/tunnel_limits.hpp"
 #include "peer/tunnel/forward_session.hpp"
 #include "transport/link.hpp"
 
@@ -20,6 +21,7 @@ struct TunnelForwardOptions {
   std::vector<tunnel::LocalPort> ports;
   std::optional<std::string>
       stdio_target;  ///< Joins standard input and output to that target, and ends with them.
+  Bytes memory = limits::kTunnelMemory;  ///< What may wait in the tunnel.
 };
 
 /// What a forward tells whoever runs it; on its shard.

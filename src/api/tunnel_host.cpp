@@ -10,6 +10,7 @@
 
 #include "api/hub_connector.hpp"
 #include "api/session_status.hpp"
+#include "api/tunnel_resources.hpp"
 #include "core/limits.hpp"
 #include "peer/rendezvous/host.hpp"
 #include "peer/tunnel/host_session.hpp"
@@ -29,6 +30,7 @@ class TunnelHost final : public Job, private rendezvous::HostListener {
       : executor_(std::move(executor)),
         targets_(std::move(options.targets)),
         max_clients_(options.max_clients),
+        resources_(options.peer.ice, {.memory = options.memory, .sessions = options.max_clients}),
         observer_(observer),
         rendezvous_({.connect = hub_connector(options.peer.hub),
                      .make_peer = webrtc::peer_connection_factory(executor_, options.peer.ice),
@@ -61,6 +63,7 @@ class TunnelHost final : public Job, private rendezvous::HostListener {
   asio::any_io_executor executor_;
   tunnel::Targets targets_;
   std::size_t max_clients_;
+  TunnelResources resources_;
   TunnelHostObserver& observer_;
   rendezvous::HostRendezvous rendezvous_;
   std::list<Session> sessions_;
@@ -103,7 +106,7 @@ void TunnelHost::on_trouble(const rendezvous::Failure& failure) {
 
 /// One introduction at a time, so that whoever was not rejected finds a place at its end.
 std::optional<Error> TunnelHost::rejection() {
-  if (sessions_.size() < max_clients_) return std::nullopt;
+  if (sessions_.size() < max_clients_) return resources_.rejection(sessions_.size());
   return Error{.code = Errc::busy,
                .message = fmt::format("The host is full: it serves {} client{}, as many as it may at once.",
                                       sessions_.size(), sessions_.size() == 1 ? "" : "s")};
@@ -112,9 +115,9 @@ std::optional<Error> TunnelHost::rejection() {
 void TunnelHost::on_peer(std::unique_ptr<transport::Link> channel) {
   const std::uint64_t number = ++last_number_;
   observer_.on_peer_connected(number, channel->path());
-  sessions_.push_back(
-      {.number = number,
-       .tunnel = std::make_unique<tunnel::HostSession>(executor_, std::move(channel), targets_)});
+  sessions_.push_back({.number = number,
+                       .tunnel = std::make_unique<tunnel::HostSession>(
+                           executor_, std::move(channel), targets_, resources_.session_options())});
   const auto session = std::prev(sessions_.end());
   serving_.spawn(serve(session));
 }

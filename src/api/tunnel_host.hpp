@@ -12,6 +12,7 @@
 #include "api/job.hpp"
 #include "api/peer_options.hpp"
 #include "core/limits.hpp"
+#include "core/tunnel_limits.hpp"
 #include "peer/tunnel/targets.hpp"
 #include "transport/link.hpp"
 
@@ -22,6 +23,7 @@ struct TunnelHostOptions {
   tunnel::Targets targets;                         ///< The first is the default. Nothing else can be reached.
   std::optional<crypto::SharedKey> key;            ///< Instead of codes.
   std::size_t max_clients = limits::kMaxSessions;  ///< At the same time; those beyond are told so.
+  Bytes memory = limits::kTunnelMemory;            ///< What may wait in all sessions together.
 };
 
 /// What a host tells whoever runs it; on its shard.

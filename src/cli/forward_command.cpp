@@ -109,12 +109,15 @@ Result<api::TunnelForwardOptions> forward_options(const ForwardArguments& argume
   if (ports.empty() && !arguments.stdio) {
     return fail(Errc::invalid_argument, "nothing to do: name a local port, as in `sluice forward CODE 2222`");
   }
+  auto memory = memory_limit(arguments.peer);
+  if (!memory) return fail(std::move(memory.error()));
   auto credential = credential_of(arguments, code);
   if (!credential) return fail(std::move(credential.error()));
   return api::TunnelForwardOptions{.peer = std::move(*peer),
                                    .credential = std::move(*credential),
                                    .ports = std::move(ports),
-                                   .stdio_target = arguments.stdio};
+                                   .stdio_target = arguments.stdio,
+                                   .memory = *memory};
 }
 
 ExitCode run_forward(const ForwardArguments& arguments, Reporter& reporter) {

@@ -71,6 +71,9 @@ Result<api::TunnelHostOptions> host_options(const HostArguments& arguments) {
   auto peer = peer_options(arguments.peer);
   if (!peer) return fail(std::move(peer.error()));
   api::TunnelHostOptions options{.peer = std::move(*peer), .targets = {}, .key = {}};
+  auto memory = memory_limit(arguments.peer);
+  if (!memory) return fail(std::move(memory.error()));
+  options.memory = *memory;
   std::vector<tunnel::Target> targets;
   for (const std::string& text : arguments.targets) {
     auto target = parse_target(text);

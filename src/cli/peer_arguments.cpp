@@ -1,9 +1,12 @@
 #include "cli/peer_arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "api/hub_connector.hpp"
 #include "cli/arguments.hpp"
+#include "core/tunnel_limits.hpp"
+#include "hub/config/units.hpp"
 
 namespace sluice::cli {
 
@@ -21,6 +24,11 @@ void add_peer_options(CLI::App& command, PeerArguments& arguments) {
                      "A relay for when there is no direct path, turn:USER:PASSWORD@HOST:PORT");
   command.add_flag("--relay-only", arguments.relay_only,
                    "Use relays alone: the peer learns no address of this machine");
+  command
+      .add_option("--memory-limit", arguments.memory_limit,
+                  "What may wait in the tunnel, all peers together; at it new connections are rejected")
+      ->option_text("SIZE")
+      ->capture_default_str();
   command.add_flag("--no-fast-path", arguments.no_fast_path, "Send everything through the ICE library");
 }
 
@@ -51,6 +59,20 @@ Result<api::PeerOptions> peer_options(const PeerArguments& arguments) {
   }
   if (arguments.no_fast_path) options.ice.data_path = webrtc::Options::DataPath::plain_ice;
   return options;
+}
+
+Result<Bytes> memory_limit(const PeerArguments& arguments) {
+  const auto bytes = hub::config::parse_bytes(arguments.memory_limit);
+  if (!bytes) {
+    return fail(Errc::invalid_argument, fmt::format("--memory-limit: '{}' is no size; write it as in 512MiB",
+                                                    arguments.memory_limit));
+  }
+  if (*bytes < limits::kMinTunnelMemory) {
+    return fail(Errc::invalid_argument,
+                fmt::format("--memory-limit: {} is too little; a tunnel takes {}", arguments.memory_limit,
+                            hub::config::to_text(limits::kMinTunnelMemory)));
+  }
+  return *bytes;
 }
 
 }  // namespace sluice::cli

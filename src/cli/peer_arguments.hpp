@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/peer_options.hpp"
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 
 namespace CLI {
@@ -22,11 +23,15 @@ struct PeerArguments {
   std::vector<std::string> turn;
   bool relay_only = false;
   bool no_fast_path = false;
+  std::string memory_limit = "512MiB";
 };
 
 void add_peer_options(CLI::App& command, PeerArguments& arguments);
 
 /// Errors: `invalid_argument`, with the option that is wrong.
 [[nodiscard]] Result<api::PeerOptions> peer_options(const PeerArguments& arguments);
+
+/// What `--memory-limit` says, in the units of the hub's settings. Errors: `invalid_argument`.
+[[nodiscard]] Result<Bytes> memory_limit(const PeerArguments& arguments);
 
 }  // namespace sluice::cli

@@ -39,20 +39,30 @@ inline constexpr auto kMissingNameLife = 2s;
 
 // --- memory ---------------------------------------------------------------------------------------------
 
-/// What a session is charged for beside its streams: the SCTP buffers of one direction (`kSctpBuffer`; both
-/// are full at once only where a peer neither reads nor acknowledges), its closed ids and refusals.
-inline constexpr Bytes kSessionMemory = 5_MiB;
+/// What is set aside for each session beside its windows: the SCTP buffers of one direction (`kSctpBuffer`;
+/// both are full at once only where a peer neither reads nor acknowledges).
+inline constexpr Bytes kSessionMemory = 4_MiB;
+/// The part of the memory that is set aside for sessions so, at most: at the default for all that there may
+/// be.
+inline constexpr std::size_t kSessionMemoryPart = 2;
 /// What a stream is charged for beside its window: 1.2 KiB when idle (measured), and a dial with its
 /// attempts.
 inline constexpr Bytes kStreamMemory = 3_KiB;
 /// What a packet that waits for an earlier one is charged for beside its payload: the map's node, the buffer
 /// and the allocator's own.
 inline constexpr Bytes kEarlyPacketMemory{128};
-/// What all sessions of a process may make it hold unless it is told otherwise: five clients with every
-/// window that a session has, or all that there may be with 3 MiB each.
+/// What all sessions of a process may make it hold unless it is told otherwise: two clients with every window
+/// that a session has, or all that there may be with 4 MiB each.
 inline constexpr Bytes kTunnelMemory = 512_MiB;
-/// The least that can be set: a session and some windows.
+/// The least that can be set: two sessions and some windows.
 inline constexpr Bytes kMinTunnelMemory = 16_MiB;
+
+// --- log ------------------------------------------------------------------------------------------------
+
+/// How often a session logs each kind of rejected or closed connection: the other side decides how many there
+/// are.
+inline constexpr auto kRejectionLogPause = 1min;
+inline constexpr std::size_t kRejectionKinds = 16;  // more than there are reasons
 
 // --- descriptors ----------------------------------------------------------------------------------------
 
@@ -62,6 +72,7 @@ inline constexpr std::size_t kReservedDescriptors = 96;
 /// The part of the descriptors that is kept for sessions themselves: what paths to clients take.
 inline constexpr std::size_t kSessionDescriptorsPart = 4;
 
-static_assert(kMinTunnelMemory > kSessionMemory + kFirstWindow * 64);
+static_assert(kTunnelMemory / kSessionMemoryPart >= kSessionMemory * kMaxSessions);
+static_assert(kMinTunnelMemory / kSessionMemoryPart >= kSessionMemory + kFirstWindow * 64);
 
 }  // namespace sluice::limits

@@ -2,17 +2,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/limits.hpp"
+#include "core/tunnel_limits.hpp"
+#include "flow/pool.hpp"
 
 namespace sluice::flow {
 
-/// Both figures are for all windows of one session together.
+/// The figures are for all windows of one session together.
 struct SessionBudgetOptions {
   Bytes windows = limits::kSessionWindows;  ///< Everything that is promised.
   Bytes growth = limits::kSessionGrowth;    ///< Of it, at most this much above the first windows.
+  /// What all sessions of the process share; without one only the figures above count.
+  std::shared_ptr<Pool> memory{};
 };
 
 struct SessionBudgetStats {
@@ -22,6 +27,7 @@ struct SessionBudgetStats {
   std::size_t windows = 0;
   std::uint64_t refused = 0;     ///< Sockets that found no first window.
   std::uint64_t lent_short = 0;  ///< Times that a window grew less than it asked for.
+  Bytes memory;                  ///< Charged to the process's memory for this session.
 };
 
 /// The session-wide cap on what all receive windows of a peer promise together. A strict promise, not an
@@ -32,11 +38,15 @@ struct SessionBudgetStats {
 /// first window or is refused. Growth is lent from a smaller pool, and no window may hold more of it than is
 /// left for others (the dynamic threshold of shared-buffer switches, Choudhury and Hahne 1998): n sockets
 /// that want all get 1/(n+1) of the pool each, and a newcomer always finds something. One that holds more
-/// than twice what is left gives the surplus back as it goes on. Owned by the session; outlives its windows.
+/// than twice what is left gives the surplus back as it goes on.
+///
+/// All of it, and what streams cost beside their windows, is also charged to the memory of the process before
+/// it is promised: at its limit no socket finds a first window and no window grows. Owned by the session;
+/// outlives its windows.
 /// One thread.
 class SessionBudget {
  public:
-  explicit SessionBudget(SessionBudgetOptions options = {}) : options_(options) {}
+  explicit SessionBudget(SessionBudgetOptions options = {});
   SessionBudget(const SessionBudget&) = delete;
   SessionBudget& operator=(const SessionBudget&) = delete;
 
@@ -55,7 +65,11 @@ class SessionBudget {
   void give_back_growth(Bytes growth);  ///< Part of a window's growth, or all when its socket has ended.
   void give_back_first(Bytes first);    ///< When its socket has ended.
 
-  [[nodiscard]] const SessionBudgetStats& stats() const { return stats_; }
+  /// Charges what is kept beside the windows: the bookkeeping of packets that wait for earlier ones. Error:
+  /// `limit_exceeded`, and the charge stays as it was.
+  [[nodiscard]] Status set_overhead(Bytes overhead);
+
+  [[nodiscard]] SessionBudgetStats stats() const;
 
  private:
   [[nodiscard]] Bytes free_growth() const;
@@ -63,6 +77,8 @@ class SessionBudget {
 
   SessionBudgetOptions options_;
   SessionBudgetStats stats_;
+  Pool::Share memory_;
+  Bytes overhead_;
 };
 
 }  // namespace sluice::flow

@@ -1,5 +1,6 @@
 #include "flow/session_budget.hpp"
 
+#include <memory>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -39,6 +40,39 @@ TEST(SessionBudget, AsksBackFromOneThatHoldsFarMoreThanIsLeft) {
   EXPECT_EQ(surplus, 2_MiB / 3);
   budget.give_back_growth(surplus);
   EXPECT_EQ(budget.surplus(8_MiB - surplus), 0_B);
+}
+
+TEST(SessionBudget, PromisesNoMoreThanTheProcessHasMemoryFor) {
+  const auto memory = std::make_shared<Pool>((32_MiB).count());
+  SessionBudget busy{{.memory = memory}};
+  EXPECT_EQ(busy.stats().memory, 0_B);
+  ASSERT_TRUE(busy.reserve(limits::kFirstWindow));
+  const Bytes growth = busy.grow({.held = 0_B, .wanted = 100_MiB});
+  EXPECT_GT(growth, 4_MiB);
+  SessionBudget other{{.memory = memory}};
+  while (other.reserve(limits::kFirstWindow)) {
+  }
+  EXPECT_GT(other.stats().windows, 100U);
+  while (busy.reserve(limits::kFirstWindow)) {
+  }
+  const Status rejected = busy.reserve(limits::kFirstWindow);
+  ASSERT_FALSE(rejected);
+  EXPECT_EQ(rejected.error().message, "no memory left for one more connection");
+  EXPECT_EQ(busy.grow({.held = growth, .wanted = 1_MiB}), 0_B);
+  EXPECT_GT(busy.surplus(growth), 0_B);  // and what it has too much of goes back as it moves bytes
+  EXPECT_LE(busy.stats().memory + other.stats().memory, 32_MiB);
+}
+
+TEST(SessionBudget, ChargesOverheadAsItComesAndGoes) {
+  const auto memory = std::make_shared<Pool>((16_MiB).count());
+  SessionBudget budget{{.memory = memory}};
+  const Bytes before = budget.stats().memory;
+  EXPECT_TRUE(budget.set_overhead(1_MiB));
+  EXPECT_EQ(budget.stats().memory, before + 1_MiB);
+  EXPECT_EQ(budget.set_overhead(100_MiB).error().code, Errc::limit_exceeded);
+  EXPECT_EQ(budget.stats().memory, before + 1_MiB);
+  EXPECT_TRUE(budget.set_overhead(0_B));
+  EXPECT_EQ(budget.stats().memory, before);
 }
 
 TEST(SessionBudget, NeverPromisesMoreThanItsCapsAndForgetsNothing) {

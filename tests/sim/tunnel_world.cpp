@@ -1,6 +1,7 @@
 #include "tunnel_world.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace sluice::sim {
@@ -74,6 +75,10 @@ RunPlan plan_for(Dice& dice) {
   plan.host_drains = dice.chance(50);
   plan.drain = dice.chance(20) ? dice.between(0ms, 5s) : kLate;
   plan.drain_limit = dice.chance(20) ? 0s : 5s;
+  if (dice.chance(10)) plan.host.descriptors = std::make_shared<flow::Pool>(dice.roll({1, 8}));
+  if (dice.chance(10)) {
+    plan.host.budget.memory = std::make_shared<flow::Pool>(dice.roll({1, 500'000}));  // a few windows
+  }
   return plan;
 }
 
@@ -267,6 +272,7 @@ class Run {
     if (!client_link_.ended() || !host_link_.ended()) complain("a link did not end");
     verify_end(client_, client_link_, plan_.client, clients_);
     verify_end(host_, host_link_, plan_.host, targets_);
+    verify_pools(plan_.host);
     for (std::size_t i = 0; i < plan_.connections.size(); ++i) verify_connection(i);
   }
 
@@ -287,6 +293,14 @@ class Run {
     if (link.buffered_peak() > options.gate.marks.high + options.payload + 9_B + 100_B * apps.size()) {
       complain("the link was given more than its high mark");
     }
+  }
+
+  void verify_pools(const tunnel::SessionOptions& options) {
+    const auto& descriptors = options.descriptors;
+    const auto& memory = options.budget.memory;
+    if (descriptors && descriptors->left() != descriptors->stats().capacity)
+      complain("descriptors were not given back");
+    if (memory && memory->left() != memory->stats().capacity) complain("memory was not given back");
   }
 
   void verify_connection(std::size_t i) {

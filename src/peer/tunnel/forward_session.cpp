@@ -114,10 +114,13 @@ void ForwardSession::on_stream_end(wire::SocketId id, const StreamEnd& end) {
   Endpoint::on_stream_end(id, end);
   if (end.by == StreamEnd::By::remote && end.reason != wire::CloseReason::normal &&
       end.reason != wire::CloseReason::reset) {
-    observe::log(LogLevel::warn, "tunnel", [&end] {
-      return fmt::format("the host closed a connection ({}){}{}", name_of(end.reason),
-                         end.text.empty() ? "" : ": ", end.text);
-    });
+    if (const auto times = pace_.note(std::string{name_of(end.reason)}, Clock::now())) {
+      observe::log(LogLevel::warn, "tunnel", [&end, &times] {
+        return fmt::format("the host closed a connection ({}){}{}{}", name_of(end.reason),
+                           end.text.empty() ? "" : ": ", end.text,
+                           *times > 1 ? fmt::format(" ({} like it since the last line)", *times) : "");
+      });
+    }
   }
   if (stdio_ != id) return;
   stdio_end_ = end;

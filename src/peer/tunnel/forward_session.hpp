@@ -7,6 +7,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "core/tunnel_limits.hpp"
+#include "observe/log_pace.hpp"
 #include "peer/tunnel/endpoint.hpp"
 
 namespace sluice::tunnel {
@@ -56,6 +58,7 @@ class ForwardSession final : public Endpoint {
   Ways ways_;
   std::optional<wire::SocketId> stdio_;
   std::optional<StreamEnd> stdio_end_;
+  observe::LogPace pace_{limits::kRejectionLogPause, limits::kRejectionKinds};
 };
 
 }  // namespace sluice::tunnel

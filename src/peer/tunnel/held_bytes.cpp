@@ -1,5 +1,7 @@
 #include "peer/tunnel/held_bytes.hpp"
 
+#include <algorithm>
+
 #include "core/ensure.hpp"
 
 namespace sluice::tunnel {
@@ -13,12 +15,16 @@ constexpr std::size_t kBlock = 16 * 1024;
 
 void HeldBytes::append(ByteView bytes) {
   if (bytes.empty()) return;
-  if (!blocks_.empty() && blocks_.back().size() + bytes.size() <= kBlock) {
-    blocks_.back().insert(blocks_.back().end(), bytes.begin(), bytes.end());
-  } else {
-    blocks_.emplace_back(bytes.begin(), bytes.end());
-  }
   size_ += size_of(bytes);
+  // Blocks are filled up, so that what is allocated stays within the windows whatever sizes bytes come in.
+  if (!blocks_.empty() && blocks_.back().size() < kBlock) {
+    ByteBuffer& last = blocks_.back();
+    const ByteView fits = bytes.first(std::min(bytes.size(), kBlock - last.size()));
+    last.reserve(kBlock);
+    last.insert(last.end(), fits.begin(), fits.end());
+    bytes = bytes.subspan(fits.size());
+  }
+  if (!bytes.empty()) blocks_.emplace_back(bytes.begin(), bytes.end());
 }
 
 ByteView HeldBytes::front() const {

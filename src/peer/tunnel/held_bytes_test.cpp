@@ -32,12 +32,14 @@ TEST(HeldBytes, IsFirstInFirstOutWhateverTheSizes) {
   });
 }
 
-TEST(HeldBytes, PutsSmallAppendsTogetherAndLeavesLargeOnesAlone) {
+TEST(HeldBytes, FillsABlockUpBeforeItBeginsAnother) {
   HeldBytes held;
   for (int i = 0; i < 100; ++i) held.append(as_bytes("x"));
   EXPECT_EQ(held.front().size(), 100U);
   held.append(ByteBuffer(64 * 1024));
-  EXPECT_EQ(held.front().size(), 100U);
+  EXPECT_EQ(held.front().size(), 16 * 1024U);
+  held.pop(16 * 1024);
+  EXPECT_EQ(held.front().size(), 48 * 1024U + 100);
   held.clear();
   EXPECT_TRUE(held.empty());
   EXPECT_TRUE(held.front().empty());

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "observe/log.hpp"
 #include "peer/tunnel/tcp_socket.hpp"
 
@@ -38,10 +40,24 @@ asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial
     session().dialed(id, std::make_unique<TcpSocket>(std::move(*connected), report_as(id)), Clock::now());
   } else {
     const DialFailure& failure = connected.error();
-    observe::log(observe::LogLevel::warn, "tunnel", [&] { return "cannot reach " + failure.text; });
+    log_rejected(failure.reason, "cannot reach " + failure.text);
     session().dial_failed(id, failure.reason, Clock::now());
   }
   after_input();
+}
+
+void HostSession::on_refused(wire::CloseReason reason, const std::string& text) {
+  log_rejected(reason, "rejected a connection: " + text);
+}
+
+/// A line of each kind once a minute: a client decides how many there are.
+void HostSession::log_rejected(wire::CloseReason reason, const std::string& text) {
+  const auto times = pace_.note(std::string{name_of(reason)}, Clock::now());
+  if (!times) return;
+  observe::log(observe::LogLevel::warn, "tunnel", [&] {
+    return fmt::format("{}{}", text,
+                       *times > 1 ? fmt::format(" ({} like it since the last line)", *times) : "");
+  });
 }
 
 }  // namespace sluice::tunnel

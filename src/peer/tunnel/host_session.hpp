@@ -1,8 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <unordered_map>
 
+#include "core/tunnel_limits.hpp"
+#include "observe/log_pace.hpp"
 #include "peer/tunnel/dial.hpp"
 #include "peer/tunnel/endpoint.hpp"
 #include "peer/tunnel/targets.hpp"
@@ -18,10 +21,13 @@ class HostSession final : public Endpoint {
  private:
   void dial(wire::SocketId id, const Target& target) override;
   void forget_dial(wire::SocketId id) override;
+  void on_refused(wire::CloseReason reason, const std::string& text) override;
+  void log_rejected(wire::CloseReason reason, const std::string& text);
   boost::asio::awaitable<void> serve(wire::SocketId id, std::shared_ptr<Dial> dial, const Target& target);
 
   /// The dials whose outcome is waited for; no more than streams.
   std::unordered_map<wire::SocketId, std::shared_ptr<Dial>> dials_;
+  observe::LogPace pace_{limits::kRejectionLogPause, limits::kRejectionKinds};
 };
 
 }  // namespace sluice::tunnel

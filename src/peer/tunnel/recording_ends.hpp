@@ -144,11 +144,13 @@ struct RecordingShell final : SessionShell {
   void dial(wire::SocketId id, const Target& target) override { dials.push_back({id, target.name}); }
   void forget_dial(wire::SocketId id) override { forgotten.push_back(id); }
   void on_stream_end(wire::SocketId id, const StreamEnd& end) override { ends.push_back({id, end}); }
+  void on_refused(wire::CloseReason, const std::string& text) override { refused.push_back(text); }
   void on_ignored(wire::SocketId, Ignored why) override { ignored.push_back(why); }
 
   std::vector<Dial> dials;
   std::vector<wire::SocketId> forgotten;
   std::vector<End> ends;
+  std::vector<std::string> refused;
   std::vector<Ignored> ignored;
 };
 

@@ -20,15 +20,16 @@ Session::Session(Role role, transport::Link& link, SessionShell& shell, SessionO
     : role_(role),
       link_(link),
       shell_(shell),
-      options_(options),
-      budget_(options.budget),
-      gate_(options.gate),
-      fair_({.quantum = limits::kFairQuantum, .max_keys = options.max_streams}) {
+      options_(std::move(options)),
+      budget_(options_.budget),
+      descriptors_(options_.descriptors),
+      gate_(options_.gate),
+      fair_({.quantum = limits::kFairQuantum, .max_keys = options_.max_streams}) {
   link_.set_buffered_amount_low_threshold(options_.gate.marks.low);
 }
 
 Session::Session(transport::Link& link, SessionShell& shell, Targets targets, SessionOptions options)
-    : Session(Role::host, link, shell, options) {
+    : Session(Role::host, link, shell, std::move(options)) {
   targets_ = std::move(targets);
 }
 
@@ -73,12 +74,7 @@ Status Session::open(wire::SocketId id, std::unique_ptr<Socket> socket, std::str
   if (link_end_) return refuse_local(*link_end_);
   if (drain_until_) return refuse_local(kClosed);
   if (!ready()) return refuse_local({.code = Errc::busy, .message = "the tunnel is not ready yet"});
-  if (streams_.size() >= options_.max_streams) {
-    return refuse_local({.code = Errc::limit_exceeded,
-                         .message = "the tunnel carries " + std::to_string(streams_.size()) +
-                                    " connections already, as many as it may"});
-  }
-  auto window = flow::ReceiveWindow::open(budget_, options_.window, now);
+  auto window = take_place(now);
   if (!window) return refuse_local(std::move(window.error()));
   Entry& entry = place(
       streams_
@@ -109,6 +105,18 @@ void Session::dial_failed(wire::SocketId id, wire::CloseReason reason, TimePoint
 }
 
 // --- streams --------------------------------------------------------------------------------------------
+
+/// What a new stream needs of what is shared: a place, a descriptor, a window. `remove` gives them back.
+Result<flow::ReceiveWindow> Session::take_place(TimePoint now) {
+  if (streams_.size() >= options_.max_streams) {
+    return fail(Errc::limit_exceeded, "no place left for one more connection: it carries " +
+                                          std::to_string(streams_.size()) + " already, as many as it may");
+  }
+  if (!descriptors_.take(1)) return fail(Errc::limit_exceeded, "no descriptors left for one more connection");
+  auto window = flow::ReceiveWindow::open(budget_, options_.window, now);
+  if (!window) descriptors_.give(1);
+  return window;
+}
 
 Stream::Options Session::options_for(wire::SocketId id) const {
   return {.id = id, .role = role_, .first_send_window = Bytes{peer_->first_window}};
@@ -162,6 +170,7 @@ void Session::remove(Entry& entry, const StreamEnd& end, TimePoint now) {
   schedule(entry, std::nullopt);
   (entry.owing ? owing_ : quiet_).erase(entry.place);
   streams_.erase(id);
+  descriptors_.give(1);
   closed_.add(id);
   shell_.on_stream_end(id, end);
 }
@@ -203,6 +212,7 @@ void Session::expire(TimePoint now) {
     }
     settle(entry, now);
   }
+  charge_early_packets(now);
   send(now);
 }
 

@@ -15,8 +15,10 @@
 #include "core/error.hpp"
 #include "core/limits.hpp"
 #include "core/time.hpp"
+#include "core/tunnel_limits.hpp"
 #include "flow/fair_queue.hpp"
 #include "flow/gate.hpp"
+#include "flow/pool.hpp"
 #include "flow/session_budget.hpp"
 #include "peer/tunnel/closed_ids.hpp"
 #include "peer/tunnel/socket.hpp"
@@ -37,6 +39,8 @@ struct SessionOptions {
   Duration hello_timeout = limits::kHelloTimeout;
   Duration open_timeout = limits::kOpenTimeout;
   Duration close_flush = limits::kCloseFlush;
+  /// Descriptors that the sockets of all sessions of the process share, one for each stream; null: no limit.
+  std::shared_ptr<flow::Pool> descriptors{};
 };
 
 /// What a session asks of the shell around it. Called from inside the session's own calls: an implementation
@@ -50,6 +54,8 @@ class SessionShell {
   virtual void forget_dial(wire::SocketId id) = 0;
   /// A stream is over; for logs and for a person who wants to know why.
   virtual void on_stream_end(wire::SocketId id, const StreamEnd& end) = 0;
+  /// Host: a socket got no stream; counted already, for the log.
+  virtual void on_refused(wire::CloseReason, const std::string&) {}
   /// Something was dropped; counted already, for the log.
   virtual void on_ignored(wire::SocketId id, Ignored why) = 0;
 };
@@ -165,6 +171,8 @@ class Session {
   void answer_request(Entry& entry, const std::string& target);
   Entry& place(Entry& entry);
   [[nodiscard]] Stream::Options options_for(wire::SocketId id) const;
+  [[nodiscard]] Result<flow::ReceiveWindow> take_place(TimePoint now);
+  void charge_early_packets(TimePoint now);
   void settle(Entry& entry, TimePoint now);
   void schedule(Entry& entry, std::optional<TimePoint> deadline);
   void remove(Entry& entry, const StreamEnd& end, TimePoint now);
@@ -192,6 +200,7 @@ class Session {
   SessionOptions options_;
   StreamTotals totals_;
   flow::SessionBudget budget_;
+  flow::Pool::Share descriptors_;  // one for each stream
   Entries streams_;
   ClosedIds closed_;
   std::set<std::pair<TimePoint, wire::SocketId>> deadlines_;  // at most one for each stream

@@ -71,6 +71,13 @@ void Session::receive_numbered(const wire::Packet& packet, ByteView message, Tim
   }
   if (const auto target = entry->stream.take_request()) answer_request(*entry, *target);
   settle(*entry, now);
+  charge_early_packets(now);
+}
+
+/// Their payload is within the windows; that of many small ones is the least of what they cost.
+void Session::charge_early_packets(TimePoint now) {
+  if (auto charged = budget_.set_overhead(limits::kEarlyPacketMemory * totals_.waiting); !charged)
+    end(charged.error(), now);
 }
 
 /// A place for a packet whose socket has none: on the host the first packet of a new one, else nothing.
@@ -88,13 +95,9 @@ Session::Entry* Session::admit(const wire::Packet& packet, TimePoint now) {
     refuse(id, wire::CloseReason::shutting_down, "this host is shutting down", now);
     return nullptr;
   }
-  if (streams_.size() >= options_.max_streams) {
-    refuse(id, wire::CloseReason::limit_reached, "this host serves as many connections as it may", now);
-    return nullptr;
-  }
-  auto window = flow::ReceiveWindow::open(budget_, options_.window, now);
+  auto window = take_place(now);
   if (!window) {
-    refuse(id, wire::CloseReason::limit_reached, "this host has no window left for one more connection", now);
+    refuse(id, wire::CloseReason::limit_reached, "this host has " + window.error().message, now);
     return nullptr;
   }
   return &place(streams_.try_emplace(id, options_for(id), std::move(*window), totals_).first->second);
@@ -108,6 +111,7 @@ void Session::refuse(wire::SocketId id, wire::CloseReason reason, std::string te
   }
   ++refused_;
   closed_.add(id);
+  shell_.on_refused(reason, text);
   refusals_.push_back({.id = id, .reason = reason, .text = std::move(text)});
 }
 

@@ -3,6 +3,8 @@
 #include "peer/tunnel/session.hpp"
 
 #include <chrono>
+#include <deque>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -212,6 +214,74 @@ TEST(SessionLimits, RefuseAStreamThatFindsNoWindow) {
   host.receive(wire::Connect{.socket = {2}, .target = ""});
   EXPECT_EQ(std::get<wire::Close>(host.link.take().at(0)).reason, wire::CloseReason::limit_reached);
   EXPECT_EQ(host.stats().windows.promised, 16_KiB);
+}
+
+TEST(SessionLimits, RefuseAStreamThatFindsNoDescriptorAndSayWhy) {
+  const auto descriptors = std::make_shared<flow::Pool>(3);  // two for one session, see flow::Pool
+  SessionBench host{Role::host, {.descriptors = descriptors}};
+  host.ready();
+  PlayedSocket first;
+  PlayedSocket second;
+  host.serve({1}, first);
+  host.serve({2}, second);
+  host.receive(wire::Connect{.socket = {3}, .target = ""});
+  const auto close = std::get<wire::Close>(host.link.take().at(0));
+  EXPECT_EQ(close.reason, wire::CloseReason::limit_reached);
+  EXPECT_EQ(close.text, "this host has no descriptors left for one more connection");
+  EXPECT_EQ(host.shell.refused, std::vector<std::string>{std::string{close.text}});
+  EXPECT_EQ(descriptors->left(), 1U);
+
+  host.receive(wire::Close{.socket = {1}, .sequence = {1}, .reason = wire::CloseReason::reset});
+  EXPECT_EQ(descriptors->left(), 2U);
+  host.receive(wire::Connect{.socket = {4}, .target = ""});
+  EXPECT_EQ(host.session.streams(), 2U);
+}
+
+TEST(SessionLimits, LeaveDescriptorsForOtherSessionsAndGiveTheirOwnBack) {
+  const auto descriptors = std::make_shared<flow::Pool>(100);
+  {
+    SessionBench greedy{Role::host, {.descriptors = descriptors}};
+    greedy.ready();
+    for (std::uint32_t id = 1; id <= 100; ++id) greedy.receive(wire::Connect{.socket = {id}, .target = ""});
+    EXPECT_EQ(greedy.session.streams(), 80U);
+    SessionBench other{Role::host, {.descriptors = descriptors}};
+    other.ready();
+    other.receive(wire::Connect{.socket = {1}, .target = ""});
+    EXPECT_EQ(other.session.streams(), 1U);
+  }
+  EXPECT_EQ(descriptors->left(), 100U);
+}
+
+TEST(SessionLimits, HoldAllSessionsToTheMemoryOfTheProcess) {
+  const auto memory = std::make_shared<flow::Pool>((64_MiB).count());
+  std::deque<SessionBench> hosts;
+  Bytes held;
+  for (int i = 0; i < 6; ++i) {
+    SessionBench& host = hosts.emplace_back(Role::host, SessionOptions{.budget = {.memory = memory}});
+    host.ready();
+    const ByteBuffer block(16'384);
+    for (std::uint32_t id = 1; id <= 5000 && host.shell.refused.empty();
+         ++id)  // early DATA: CONNECT never comes
+      host.receive(wire::Data{.socket = {id}, .sequence = {1}, .payload = block});
+    EXPECT_GT(host.session.streams(), 0U) << i;
+    ASSERT_FALSE(host.shell.refused.empty()) << i;
+    EXPECT_EQ(host.shell.refused.back(), "this host has no memory left for one more connection");
+    held += host.stats().totals.held;
+  }
+  EXPECT_LE(held, 64_MiB);
+  EXPECT_GT(held, 16_MiB);
+  hosts.clear();
+  EXPECT_EQ(memory->left(), (64_MiB).count());
+}
+
+TEST(SessionLimits, ChargeWhatManySmallEarlyPacketsCost) {
+  const auto memory = std::make_shared<flow::Pool>((1_MiB).count());
+  SessionBench host{Role::host, {.budget = {.memory = memory}}};
+  host.ready();
+  for (std::uint32_t i = 0; i < 16'000 && host.session.ended() == nullptr; ++i)
+    host.receive(wire::Data{.socket = {1}, .sequence = {2 + i}, .payload = as_bytes("x")});
+  EXPECT_EQ(host.end_code(), Errc::limit_exceeded);
+  EXPECT_LE(memory->stats().peak, (1_MiB).count());
 }
 
 TEST(SessionLimits, EndAPeerThatOpensFasterThanItHearsRefusals) {

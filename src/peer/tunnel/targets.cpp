@@ -48,7 +48,7 @@ std::string told_of(std::string_view target, wire::CloseReason reason) {
     case wire::CloseReason::unreachable:
       return text + ": cannot be reached from the host";
     case wire::CloseReason::limit_reached:
-      return text + ": the host has no room for one more connection";
+      return text + ": the host has no descriptors left for one more connection";
     default:
       return text + ": cannot be connected to";
   }

@@ -42,26 +42,6 @@ Answer miss(int code, int system_error) {
           .text = code == EAI_SYSTEM ? std::strerror(system_error) : ::gai_strerror(code)};
 }
 
-Answer look_up(const Question& question) {
-  addrinfo hints{};
-  hints.ai_family = question.family == Family::v6 ? AF_INET6 : AF_INET;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  errno = 0;
-  const int code = ::getaddrinfo(question.host.c_str(), nullptr, &hints, &list);
-  if (code != 0) return miss(code, errno);
-  const std::unique_ptr<addrinfo, FreeAddresses> owned{list};
-  Answer answer;
-  for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
-    asio::ip::tcp::endpoint endpoint;
-    if (each->ai_addrlen > endpoint.capacity()) continue;
-    std::memcpy(endpoint.data(), each->ai_addr, each->ai_addrlen);
-    endpoint.resize(each->ai_addrlen);
-    answer.addresses.push_back(endpoint.address());
-  }
-  return answer;
-}
-
 std::string read_hosts_file() {
   std::string text;
   const int file = ::open("/etc/hosts", O_RDONLY | O_CLOEXEC);
@@ -72,6 +52,31 @@ std::string read_hosts_file() {
     text.append(piece.data(), static_cast<std::size_t>(got));
   ::close(file);
   return text;
+}
+
+/// A name that stands in the hosts file with one family is not asked for in DNS with the other: the file is
+/// meant to have the last word, which getaddrinfo(3) gives it only where both are asked for at once.
+Answer look_up(const Question& question) {
+  const int family = question.family == Family::v6 ? AF_INET6 : AF_INET;
+  addrinfo hints{};
+  hints.ai_family = names_host(read_hosts_file(), question.host) ? AF_UNSPEC : family;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  errno = 0;
+  const int code = ::getaddrinfo(question.host.c_str(), nullptr, &hints, &list);
+  if (code != 0) return miss(code, errno);
+  const std::unique_ptr<addrinfo, FreeAddresses> owned{list};
+  Answer answer;
+  for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
+    asio::ip::tcp::endpoint endpoint;
+    if (each->ai_family != family) continue;
+    if (each->ai_addrlen > endpoint.capacity()) continue;
+    std::memcpy(endpoint.data(), each->ai_addr, each->ai_addrlen);
+    endpoint.resize(each->ai_addrlen);
+    answer.addresses.push_back(endpoint.address());
+  }
+  if (answer.addresses.empty()) return miss(EAI_ADDRFAMILY, 0);
+  return answer;
 }
 
 /// Names that DNS is not asked for: they are the machine's own, or the local network's (RFC 6761, RFC 6762).

@@ -138,10 +138,10 @@ ByteSpan receive_buffer() {
 
 class FastPath::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(asio::any_io_executor executor, UniqueFd fd, const SelectedSocket& selected, transport::Path path,
+  Impl(asio::posix::stream_descriptor socket, const SelectedSocket& selected, transport::Path path,
        DatagramReceiver& receiver)
       : info(std::move(path)),
-        socket_(std::move(executor), fd.release()),
+        socket_(std::move(socket)),
         remote_(selected.remote),
         remote_size_(selected.remote_size),
         receiver_(receiver) {
@@ -330,8 +330,12 @@ Result<std::unique_ptr<DatagramPath>> FastPath::make(asio::any_io_executor execu
                                                      DatagramReceiver& receiver) {
   auto fd = open_beside(selected);
   if (!fd) return fail(std::move(fd.error()));
-  auto impl =
-      std::make_shared<Impl>(std::move(executor), std::move(*fd), selected, std::move(info), receiver);
+  asio::posix::stream_descriptor socket{std::move(executor)};
+  boost::system::error_code refused;
+  socket.assign(fd->get(), refused);
+  if (refused) return fail(Errc::io, "The kernel cannot wait for a socket: " + refused.message());
+  (void)fd->release();
+  auto impl = std::make_shared<Impl>(std::move(socket), selected, std::move(info), receiver);
   impl->wait_readable();
   return std::unique_ptr<DatagramPath>{new FastPath{std::move(impl)}};
 }

@@ -14,6 +14,7 @@
 #include "core/ensure.hpp"
 #include "core/limits.hpp"
 #include "observe/log.hpp"
+#include "transport/webrtc/descriptors.hpp"
 #include "transport/webrtc/ice_inbox.hpp"
 #include "transport/webrtc/ice_loop.hpp"
 #include "transport/webrtc/sdp.hpp"
@@ -401,6 +402,8 @@ Result<std::unique_ptr<IceAgent>> IceAgent::make(asio::any_io_executor executor,
   if (options.policy == Options::IcePolicy::relay_only && options.turn.empty()) {
     return fail(Errc::invalid_argument, "Relaying only needs a TURN server (--turn).");
   }
+  if (auto enough = check_descriptors(descriptors_for(options)); !enough)
+    return fail(std::move(enough.error()));
   std::unique_ptr<IceAgent> agent{
       new IceAgent{std::make_shared<Impl>(std::move(executor), options, role, users)}};
   if (auto ready = agent->impl_->set_up(options); !ready) return fail(std::move(ready.error()));

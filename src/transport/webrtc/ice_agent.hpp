@@ -53,7 +53,8 @@ class IceAgent {
     DatagramReceiver& receiver;
   };
 
-  /// Nothing is sent before `gather`. Errors: `invalid_argument` (a local address or a server that is none).
+  /// Nothing is sent before `gather`. Errors: `invalid_argument` (a local address or a server that is none),
+  /// `limit_exceeded` (this process may not open as many descriptors as it takes).
   static Result<std::unique_ptr<IceAgent>> make(boost::asio::any_io_executor executor, const Options& options,
                                                 IceRole role, Users users);
   IceAgent(const IceAgent&) = delete;

@@ -71,6 +71,7 @@ class Tunnel:
     forward: Process
     connected: dict  # forward's event
     ports: list  # one for each -L, in the order of `listens`
+    code: str = ""  # the host's first one
 
     @property
     def port(self):
@@ -95,7 +96,7 @@ class Tunnel:
         connected = forward.wait_event("connected")
         ports = [listening_port(forward) for _ in listens]
         host.wait_event("peer_connected")
-        return Tunnel(hub, host, forward, connected, ports)
+        return Tunnel(hub, host, forward, connected, ports, code)
 
 
 def target_text(target):
