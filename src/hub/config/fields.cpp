@@ -57,6 +57,7 @@ class Section {
 void add_listen(std::vector<Field>& all, Listen& listen) {
   Section{all, "listen"}
       .restart("addresses", &listen.addresses)
+      .from(1, static_cast<std::int64_t>(limits::kMaxListeners))
       .restart("tls_cert", &listen.tls_cert)
       .restart("tls_key", &listen.tls_key)
       .restart("dev_cert", &listen.dev_cert)

@@ -181,6 +181,27 @@ byte_burst = "1MiB"
   EXPECT_EQ(user.bytes.burst, 1_MiB .count());
 }
 
+TEST(Settings, NameProxiesAndPlainAddresses) {
+  const Settings settings = parsed(R"(
+    [listen]
+    plain = ["0.0.0.0:8080", "[::]:8080"]
+    trusted_proxies = ["10.0.0.0/8", "fd00::1"]
+    forwarding = "proxy-protocol"
+  )");
+  EXPECT_EQ(settings.listen.plain, (std::vector<std::string>{"0.0.0.0:8080", "[::]:8080"}));
+  EXPECT_EQ(settings.listen.forwarding, transport::Forwarding::proxy_protocol);
+  EXPECT_TRUE(parsed("[listen]\nplain = []\ntrusted_proxies = []").listen.trusted_proxies.empty());
+}
+
+TEST(Settings, OfProxiesAreRefusedWhenTheyMakeNoSense) {
+  for (const char* const text :
+       {"[listen]\nplain = [\"8080\"]", "[listen]\ntrusted_proxies = [\"proxy.example\"]",
+        "[listen]\nforwarding = \"proxy-protocol\"",
+        "[auth]\nopen = true\n[listen]\nplain = [\"0.0.0.0:80\"]", "[listen]\naddresses = []"}) {
+    EXPECT_FALSE(parse_settings(text, "hub.toml")) << text;
+  }
+}
+
 TEST(Settings, OfAnOpenHubListenOnLoopbackAlone) {
   const auto open_at = [](const std::string& address) {
     return "[auth]\nopen = true\n[listen]\naddresses = [\"" + address + "\"]";

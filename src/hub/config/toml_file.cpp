@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "core/limits.hpp"
+#include "core/admission_limits.hpp"
 #include "hub/config/units.hpp"
 
 namespace sluice::hub::config {
@@ -197,9 +197,13 @@ void TomlReader::read_duration(const toml::node& node, const Field& field, Durat
 
 void TomlReader::read_texts(const toml::node& node, const Field& field, std::vector<std::string>& into) {
   const toml::array* const list = node.as_array();
-  if (list == nullptr || list->empty() || list->size() > limits::kMaxListeners ||
-      !list->is_homogeneous<std::string>()) {
-    takes(node, field, fmt::format("a list of 1 to {} texts", limits::kMaxListeners));
+  // As many as the longest list may have.
+  constexpr auto kMostTexts = static_cast<std::int64_t>(limits::kMaxTrustedProxies);
+  const std::int64_t least = std::max<std::int64_t>(field.least, 0);
+  const std::int64_t most = std::min(field.most, kMostTexts);
+  const auto size = list == nullptr ? -1 : static_cast<std::int64_t>(list->size());
+  if (size < least || size > most || (size > 0 && !list->is_homogeneous<std::string>())) {
+    takes(node, field, fmt::format("a list of {} to {} texts", least, most));
     return;
   }
   into.clear();
