@@ -70,18 +70,22 @@ def test_a_client_is_welcomed_with_what_it_has_to_know(open_scene):
     assert ann.close() == (1000, "")
 
 
-@pytest.mark.parametrize("name", ["é" * 32, "x" * 64, "a b/c:d*", "\U0001f600", '"\\'])
-def test_names_are_any_text_of_64_bytes(open_scene, name):
+@pytest.mark.parametrize("name", ["é" * 127, "x" * 255, '"' * 255, "a b/c:d*", "\U0001f600", '"\\'])
+def test_names_are_any_text_of_255_bytes_and_ids_of_64(open_scene, name):
     scene = open_scene()
     client = scene.come(name)
     assert client.welcome["user"] == name
     client.join(name)
-    client.publish(group(name), name, id=name, key=name)
+    mark = name.encode()[:64].decode()
+    client.publish(group(name), name, id=mark, key=mark)
     delivery = client.hear("delivery")
-    assert (delivery["from"], delivery["to"], delivery["id"], delivery["key"]) == (name, group(name), name, name)
+    assert (delivery["from"], delivery["to"], delivery["id"], delivery["key"]) == (name, group(name), mark, mark)
+    client.say(who={"group": name})
+    assert client.hear("members")["users"] == [name]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 65, "é" * 33, "a\x00b", "a\nb", "\x7f", "\u0080"])
+@pytest.mark.parametrize("name", ["", "x" * 256, "é" * 128, "a\x00b", "a\nb", "\x7f", "\u0080", "ad\u200bmin", "\u202eann",
+                                  "a\u2028b", "\ufeffann"])
 def test_other_names_are_refused(open_scene, name):
     scene = open_scene()
     client = scene.come(greet=False)
