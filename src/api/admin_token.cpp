@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "core/hub_limits.hpp"
+#include "core/secret_file.hpp"
 #include "crypto/keyed_hash.hpp"
-#include "observe/log.hpp"
 
 namespace sluice::api {
 namespace {
@@ -45,6 +45,7 @@ Result<std::string> read_admin_token(const fs::path& file) {
     return refused(file, Errc::permission_denied, "permission denied");
   if (!fs::exists(status)) return refused(file, Errc::not_found, "there is no such file");
   if (!fs::is_regular_file(status)) return refused(file, Errc::invalid_argument, "it is not a file");
+  if (auto secret = check_secret_file(file, "The token"); !secret) return fail(std::move(secret.error()));
   std::ifstream in{file, std::ios::binary};
   if (!in) return refused(file, Errc::permission_denied, "it cannot be opened");
   std::string text(limits::kMaxToken.count() + 1, '\0');
@@ -56,10 +57,6 @@ Result<std::string> read_admin_token(const fs::path& file) {
     return refused(file, Errc::invalid_argument,
                    fmt::format("its first line is to have {} to {} printable characters, and no space",
                                limits::kMinAdminToken.count(), limits::kMaxToken.count()));
-  }
-  if ((status.permissions() & fs::perms::others_read) != fs::perms::none) {
-    observe::log(observe::LogLevel::warn, "admin",
-                 fmt::format("others may read the admin token: chmod 600 {}", file.string()));
   }
   return std::string{token};
 }

@@ -10,8 +10,8 @@
 namespace sluice::api {
 
 /// A file's first line, without spaces around it: `limits::kMinAdminToken` to `limits::kMaxToken` printable
-/// characters of ASCII, none of them a space. Logs a warning when others may read the file. Waits for the
-/// disk. Errors: `not_found`, `permission_denied`, `invalid_argument` (it is no file, or holds no such text).
+/// characters of ASCII, none of them a space. Waits for the disk. Errors: `not_found`, `permission_denied`
+/// (also when others may use the file), `invalid_argument` (it is no file, or holds no such text).
 [[nodiscard]] Result<std::string> read_admin_token(const std::filesystem::path& file);
 
 /// The secret of those who administrate a hub. Keeps no copy of it but a hash.

@@ -13,9 +13,9 @@ namespace {
 constexpr std::string_view kToken = "0123456789abcdef";
 
 struct File {
-  explicit File(std::string_view text) { std::ofstream{path, std::ios::binary} << text; }
+  explicit File(std::string_view text) : path(folder.file("token", text)) {}
   websocket::testing::TemporaryFolder folder;
-  std::filesystem::path path = folder.path() / "token";
+  std::filesystem::path path;
 };
 
 TEST(AdminToken, IsShownByABearerAlone) {
@@ -48,6 +48,15 @@ TEST(AdminToken, RefusesWhatWouldBeNone) {
   const File file{kToken};
   EXPECT_EQ(read_admin_token(file.folder.path()).error().code, Errc::invalid_argument);
   EXPECT_EQ(read_admin_token(file.path / "none").error().code, Errc::not_found);
+}
+
+TEST(AdminToken, IsNotTakenFromAFileThatOthersMayUse) {
+  const File file{kToken};
+  std::filesystem::permissions(file.path, std::filesystem::perms{0644});
+  const auto token = read_admin_token(file.path);
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error().code, Errc::permission_denied);
+  EXPECT_NE(token.error().message.find("chmod 600 " + file.path.string()), std::string::npos);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "core/secret_file.hpp"
+
 namespace sluice::cli {
 namespace {
 
@@ -34,6 +36,7 @@ Result<std::string> first_line(std::FILE* file, const std::string& name) {
 
 Result<std::string> code_from_file(const std::string& name) {
   if (name == "-") return first_line(stdin, "standard input");
+  if (auto secret = check_secret_file(name, "The code"); !secret) return fail(std::move(secret.error()));
   const File file{std::fopen(name.c_str(), "re")};
   if (!file) {
     return fail(errno == ENOENT ? Errc::not_found : Errc::io,

@@ -12,6 +12,7 @@
 
 #include "api/hub_connector.hpp"
 #include "core/hub_limits.hpp"
+#include "core/secret_file.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -22,6 +23,7 @@ struct CloseFile {
 
 /// The file's first line.
 Result<std::string> read_token(const std::string& name) {
+  if (auto secret = check_secret_file(name, "The token"); !secret) return fail(std::move(secret.error()));
   const std::unique_ptr<std::FILE, CloseFile> file{std::fopen(name.c_str(), "re")};
   if (!file) {
     return fail(errno == ENOENT ? Errc::not_found : Errc::io,

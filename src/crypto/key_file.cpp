@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/limits.hpp"
+#include "core/secret_file.hpp"
 #include "crypto/encoding.hpp"
 #include "crypto/keyed_hash.hpp"
 #include "crypto/random.hpp"
@@ -167,10 +168,7 @@ Result<SharedKey> read_key_file(const std::filesystem::path& path) {
   struct stat about{};
   if (::fstat(file.get(), &about) != 0) return system_failure({.doing = "read", .path = path}, errno);
   if (!S_ISREG(about.st_mode)) return fail(Errc::malformed, path.string() + " is not a file.");
-  if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return fail(Errc::permission_denied, "Others may use the key file " + path.string() +
-                                             ". Make it yours alone: chmod 600 " + path.string());
-  }
+  if (auto secret = check_secret_file(path, "The key"); !secret) return fail(std::move(secret.error()));
   Result<std::size_t> size;
   const auto bytes = Secret<limits::kMaxKeyFile.count() + 1>::written_by(
       [&](ByteSpan out) { size = read_all(file.get(), out, path); });

@@ -72,7 +72,8 @@ TEST_F(KeyFile, DoesNotReplaceAFileUnlessTold) {
 
 TEST_F(KeyFile, RefusesAFileThatOthersMayUse) {
   ASSERT_TRUE(write_key_file(path, SharedKey::random(), IfKeyExists::refuse));
-  for (const fs::perms more : {fs::perms::group_read, fs::perms::others_read, fs::perms::group_write}) {
+  // For group_read see SecretFile: root's may.
+  for (const fs::perms more : {fs::perms::others_read, fs::perms::others_write, fs::perms::group_write}) {
     fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write | more);
     const auto key = read_key_file(path);
     ASSERT_FALSE(key);

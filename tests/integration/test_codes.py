@@ -81,6 +81,7 @@ def test_a_code_may_come_from_a_file(crew, echo):
     host = sluice.start_host(crew, hub, f"127.0.0.1:{echo}")
     file = crew.folder() / "code"
     file.write_text(sluice.wait_code(host) + "\n", encoding="ascii")
+    file.chmod(0o600)
     assert_works(crew, sluice.start_forward(crew, hub, "--code-file", file, "0"))
 
 

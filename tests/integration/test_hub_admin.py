@@ -44,6 +44,8 @@ def test_commands_say_what_went_wrong(crew, token_file):
     wrong.write_text("another-token-0123456789", encoding="utf-8")
     short = crew.folder() / "short.token"
     short.write_text("secret", encoding="utf-8")
+    for path in (wrong, short):
+        path.chmod(0o600)
     for arguments, code, words in [
             (("clients",), 2, "SLUICE_ADMIN_TOKEN_FILE"),
             (("kick", "ann"), 2, "--admin-token-file FILE"),

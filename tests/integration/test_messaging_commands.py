@@ -59,6 +59,7 @@ def test_a_token_that_is_renewed_keeps_a_subscription_going(crew):
     hub = sluice.start_hub(crew, "--config", folder / "hub.toml")
     token = folder / "bob.jwt"
     token.write_text(issuer.token("bob", EVERYTHING, lasts=-25))
+    token.chmod(0o600)
     bob = sluice.start(crew, "subscribe", "subscribe", *hub.options, "--token-file", token)
     bob.wait_event("connected", resumed=False)
     token.write_text(issuer.token("bob", EVERYTHING))
@@ -198,6 +199,8 @@ def test_who_is_not_let_in_is_told_why_once_and_what_to_show(crew):
     config.write_text(issuer.settings, encoding="utf-8")
     (folder / "nonsense.jwt").write_text("nonsense", encoding="utf-8")
     (folder / "late.jwt").write_text(issuer.token("bob", lasts=-3600), encoding="utf-8")
+    for name in ("nonsense.jwt", "late.jwt"):
+        (folder / name).chmod(0o600)
     keyed, opened = sluice.start_hub(crew, "--config", config), sluice.start_hub(crew, "--open")
     for hub, who in [(keyed, ["--user", "bob"]), (keyed, ["--token-file", folder / "nonsense.jwt"]),
                      (keyed, ["--token-file", folder / "late.jwt"]), (opened, ["--token-file", folder / "late.jwt"])]:

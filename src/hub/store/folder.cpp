@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "core/secret_file.hpp"
+
 namespace sluice::hub::store {
 namespace {
 
@@ -46,6 +48,10 @@ Result<Folder> Folder::hold(const std::string& path) {
   Folder folder{std::move(*made), temporary ? Lifetime::temporary : Lifetime::kept};
   if (!temporary && ::mkdir(folder.path_.c_str(), S_IRWXU) != 0 && errno != EEXIST)
     return system_failure("make the hub's folder", folder.path_, errno);
+  if (auto ours = check_secret_folder(folder.path_, "The hub's folder"); !ours)
+    return fail(std::move(ours.error()));
+  if (auto ours = check_secret_file(folder.database(), "The messages"); !ours)
+    return fail(std::move(ours.error()));
   if (auto locked = folder.lock(); !locked) return fail(std::move(locked.error()));
   if (auto file = folder.make_database_file(); !file) return fail(std::move(file.error()));
   return folder;
