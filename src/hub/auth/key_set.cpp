@@ -15,6 +15,7 @@
 #include <openssl/crypto.h>
 
 #include "core/hub_limits.hpp"
+#include "core/secret_file.hpp"
 #include "hub/auth/base64url.hpp"
 #include "hub/auth/json_object.hpp"
 #include "wire/hub/message.hpp"
@@ -24,6 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
+
+constexpr std::string_view kSecret = "The secret of tokens";
 
 /// A text that may be a secret: wiped when it goes.
 class WipedText {
@@ -54,9 +57,8 @@ Result<std::string> read(const KeyFile& file) {
   if (!fs::exists(status) && !error) error = std::make_error_code(std::errc::no_such_file_or_directory);
   if (error) return refused(file, code_of(error), error.message());
   if (!fs::is_regular_file(status)) return refused(file, Errc::malformed, "it is not a file");
-  if (file.algorithm == Algorithm::hs256 &&
-      (status.permissions() & (fs::perms::others_all | fs::perms::group_write)) != fs::perms::none) {
-    return refused(file, Errc::permission_denied, "others may use the secret; chmod 600, or 640");
+  if (file.algorithm == Algorithm::hs256) {
+    if (auto secret = check_secret_file(file.path, kSecret); !secret) return fail(secret.error());
   }
   std::ifstream in{file.path, std::ios::binary};
   if (!in) return refused(file, Errc::permission_denied, "it cannot be opened");
@@ -126,22 +128,23 @@ Result<Key> key_of(const json::object& jwk, Algorithm algorithm) {
 
 }  // namespace
 
-Status KeySet::add(Key key) {
+Status KeySet::add(Key key, std::string issuer) {
   if (keys_.size() >= limits::kMaxKeys) {
     return fail(Errc::limit_exceeded, fmt::format("there are more than {} keys", limits::kMaxKeys));
   }
-  const bool is_there = std::ranges::any_of(keys_, [&key](const Key& other) {
-    return !key.id().empty() && other.id() == key.id() && other.algorithm() == key.algorithm();
+  const bool is_there = std::ranges::any_of(keys_, [&](const Bound& other) {
+    return !key.id().empty() && other.key.id() == key.id() && other.key.algorithm() == key.algorithm() &&
+           other.issuer == issuer;
   });
   if (is_there) {
     return fail(Errc::invalid_argument, fmt::format("there are two keys for {} with the id '{}'",
                                                     name_of(key.algorithm()), key.id()));
   }
-  keys_.push_back(std::move(key));
+  keys_.push_back({.key = std::move(key), .issuer = std::move(issuer)});
   return {};
 }
 
-Result<std::size_t> KeySet::add_jwks(std::string_view text) {
+Result<std::size_t> KeySet::add_jwks(std::string_view text, const std::string& issuer) {
   const auto set = parse_object(text);
   const auto* const member = set ? set->if_contains("keys") : nullptr;
   const auto* const list = member == nullptr ? nullptr : member->if_array();
@@ -154,7 +157,7 @@ Result<std::size_t> KeySet::add_jwks(std::string_view text) {
     if (!algorithm || !is_for_signatures(*jwk)) continue;
     auto key = key_of(*jwk, *algorithm);
     if (!key) return fail(key.error());
-    if (auto status = add(std::move(*key)); !status) return fail(status.error());
+    if (auto status = add(std::move(*key), issuer); !status) return fail(status.error());
     ++added;
   }
   return added;
@@ -165,27 +168,42 @@ Status KeySet::add_file(const KeyFile& file) {
   if (!content) return fail(content.error());
   const WipedText text{std::move(*content)};
   Status status;
+  const std::size_t before = keys_.size();
   if (!file.algorithm) {
-    const auto added = add_jwks(text.view());
+    const auto added = add_jwks(text.view(), file.issuer);
     if (!added) {
       status = fail(added.error());
     } else if (*added == 0) {
       status = fail(Errc::invalid_argument, "none of its keys is for HS256, RS256 or ES256");
+    } else if (has_secret_from(before)) {
+      if (auto secret = check_secret_file(file.path, kSecret); !secret) return fail(secret.error());
     }
   } else {
     auto key = file.algorithm == Algorithm::hs256 ? Key::of_secret(file.id, without_line_end(text.view()))
                                                   : Key::of_pem(file.id, *file.algorithm, text.view());
-    status = key ? add(std::move(*key)) : Status{fail(key.error())};
+    status = key ? add(std::move(*key), file.issuer) : Status{fail(key.error())};
   }
   if (!status) return refused(file, status.error().code, status.error().message);
   return {};
 }
 
 bool KeySet::verifies(const Claimed& claimed, std::string_view text, std::string_view signature) const {
-  return std::ranges::any_of(keys_, [&](const Key& key) {
-    return key.algorithm() == claimed.algorithm &&
+  // Who has keys of their own is known by no other's.
+  const std::string_view issuer = binds(claimed.issuer) ? claimed.issuer : std::string_view{};
+  return std::ranges::any_of(keys_, [&](const Bound& bound) {
+    const Key& key = bound.key;
+    return bound.issuer == issuer && key.algorithm() == claimed.algorithm &&
            (!claimed.id || key.id().empty() || key.id() == *claimed.id) && key.verifies(text, signature);
   });
+}
+
+bool KeySet::binds(std::string_view issuer) const {
+  return !issuer.empty() && std::ranges::find(keys_, issuer, &Bound::issuer) != keys_.end();
+}
+
+bool KeySet::has_secret_from(std::size_t first) const {
+  return std::any_of(keys_.begin() + static_cast<std::ptrdiff_t>(first), keys_.end(),
+                     [](const Bound& bound) { return bound.key.algorithm() == Algorithm::hs256; });
 }
 
 Result<KeySet> load_keys(std::span<const KeyFile> files) {

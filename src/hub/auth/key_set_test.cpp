@@ -156,12 +156,18 @@ TEST_F(KeyFiles, ThatCannotBeUsedAreNamed) {
 TEST_F(KeyFiles, WithASecretAreForTheirOwner) {
   const auto path = folder.file("s", kSecret);
   const KeyFile file{.path = path, .algorithm = Algorithm::hs256};
-  fs::permissions(path, fs::perms::group_read, fs::perm_options::add);
   EXPECT_TRUE(load(file));
   for (const fs::perms open : {fs::perms::others_read, fs::perms::group_write}) {
     fs::permissions(path, fs::perms::owner_read | open);
     EXPECT_EQ(load(file).error().code, Errc::permission_denied);
   }
+}
+
+TEST_F(KeyFiles, WithASecretInAJwksAreForTheirOwnerAndPublicOnesAreNot) {
+  const auto secret = folder.file("s", R"({"keys":[{"kty":"oct","k":")" + to_base64url(kSecret) + R"("}]})");
+  EXPECT_TRUE(load({.path = secret}));
+  fs::permissions(secret, fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(load({.path = secret}).error().code, Errc::permission_denied);
 }
 
 }  // namespace

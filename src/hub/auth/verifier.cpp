@@ -50,7 +50,7 @@ std::expected<KeySet::Claimed, Refused> claimed_by(const boost::json::object& he
   if (header.contains("crit")) return invalid("The token asks for an extension that is not known here.");
   const auto id = text_of(header, "kid");
   if (header.contains("kid") && !id) return invalid("The token's `kid` is no text.");
-  return KeySet::Claimed{.algorithm = *algorithm, .id = id};
+  return KeySet::Claimed{.algorithm = *algorithm, .id = id, .issuer = {}};
 }
 
 }  // namespace
@@ -78,15 +78,21 @@ std::expected<Identity, Refused> Verifier::verify(std::string_view token, wire::
   const auto header_text = from_base64url(parts->header);
   const auto header = header_text ? parse_object(*header_text) : std::nullopt;
   if (!header) return invalid("The token's header is not base64url of a JSON object.");
-  const auto claimed = claimed_by(*header);
+  auto claimed = claimed_by(*header);
   if (!claimed) return std::unexpected(claimed.error());
   const auto payload = from_base64url(parts->payload);
   const auto signature = from_base64url(parts->signature);
   if (!payload || !signature) return invalid("The token is not base64url.");
+  // Like the `kid`, the issuer chooses among keys before anything is believed; what is no JSON is told below.
+  const auto claims = parse_object(*payload);
+  claimed->issuer = claims ? text_of(*claims, "iss").value_or(std::string_view{}) : std::string_view{};
   if (!trusted_->keys.verifies(*claimed, parts->signed_text, *signature)) {
-    return invalid("The token's signature is by none of the keys that this hub trusts.");
+    return invalid("The token's signature is by none of the keys that this hub trusts for it.");
   }
-  return read_claims(*payload, trusted_->rules, now);
+  if (!trusted_->keys.binds(claimed->issuer)) return read_claims(*payload, trusted_->rules, now);
+  ClaimRules rules = trusted_->rules;
+  rules.issuer = claimed->issuer;  // that of `auth.issuer` is for the others
+  return read_claims(*payload, rules, now);
 }
 
 }  // namespace sluice::hub::auth

@@ -199,5 +199,45 @@ TEST(Verifier, IsMadeOfKeyFilesAndAgainWhenTheyChange) {
   EXPECT_EQ(Verifier::create({}).error().code, Errc::invalid_argument);
 }
 
+TEST(Verifier, TakesAnIssuersTokensByItsOwnKeysAlone) {
+  const Issuer one = Issuer::with_curve();
+  const Issuer other = Issuer::with_curve();
+  const Issuer any = Issuer::with_curve();
+  KeySet keys;
+  ASSERT_TRUE(keys.add(one.key("k"), "https://one.example"));
+  ASSERT_TRUE(keys.add(other.key("k"), "https://other.example"));
+  ASSERT_TRUE(keys.add(any.key("k")));
+  const Verifier verifier{std::move(keys), {}};
+  const auto signed_by = [&](const Issuer& key, std::string_view issuer) {
+    const std::string iss = issuer.empty() ? "" : R"("iss":")" + std::string{issuer} + R"(",)";
+    return reason_for(verifier, key.sign("{" + iss + R"("sub":"ann","exp":1700000100})"));
+  };
+  EXPECT_EQ(signed_by(one, "https://one.example"), Reason::none);
+  EXPECT_EQ(signed_by(other, "https://other.example"), Reason::none);
+  EXPECT_EQ(signed_by(other, "https://one.example"), Reason::token_invalid);
+  EXPECT_EQ(signed_by(any, "https://one.example"), Reason::token_invalid);
+  EXPECT_EQ(signed_by(one, "https://third.example"), Reason::token_invalid);
+  EXPECT_EQ(signed_by(one, ""), Reason::token_invalid);
+  EXPECT_EQ(signed_by(any, "https://third.example"), Reason::none);
+  EXPECT_EQ(signed_by(any, ""), Reason::none);
+}
+
+TEST(Verifier, AsksForTheOneIssuerOfKeysThatHaveNone) {
+  const Issuer own = Issuer::with_curve();
+  const Issuer any = Issuer::with_curve();
+  KeySet keys;
+  ASSERT_TRUE(keys.add(own.key(), "https://one.example"));
+  ASSERT_TRUE(keys.add(any.key()));
+  const Verifier verifier{std::move(keys), {.issuer = "https://hub.example"}};
+  const auto signed_by = [&](const Issuer& key, std::string_view issuer) {
+    return reason_for(verifier,
+                      key.sign(R"({"iss":")" + std::string{issuer} + R"(","sub":"ann","exp":1700000100})"));
+  };
+  EXPECT_EQ(signed_by(own, "https://one.example"), Reason::none);
+  EXPECT_EQ(signed_by(any, "https://hub.example"), Reason::none);
+  EXPECT_EQ(signed_by(any, "https://third.example"), Reason::token_invalid);
+  EXPECT_EQ(signed_by(own, "https://hub.example"), Reason::token_invalid);
+}
+
 }  // namespace
 }  // namespace sluice::hub::auth

@@ -49,6 +49,7 @@ void Entries::read_key(const toml::table& entry) {
                                          {"ES256", Kind::es256},
                                          {"JWKS", Kind::jwks}})},
       Field{.section = {}, .name = "id", .value = &file.id},
+      Field{.section = {}, .name = "issuer", .value = &file.issuer},
   };
   const auto given = reader_.read_entry(entry, fields);
   for (const std::string_view name : {"file", "algorithm"}) {
@@ -60,6 +61,8 @@ void Entries::read_key(const toml::table& entry) {
     problems_.add(place_in(entry, "id"), fmt::format("`id` takes 1 to {} bytes without control characters",
                                                      limits::kMaxName.count()));
   }
+  if (given.contains("issuer") && file.issuer.empty())
+    problems_.add(place_in(entry, "issuer"), "`issuer` is empty; leave it out");
   if (given.contains("id") && kind == Kind::jwks) {
     problems_.add(place_in(entry, "id"), "the keys of a JWKS file have ids of their own; leave `id` out");
   }

@@ -53,6 +53,7 @@ id = "a"
 [[auth.key]]
 file = "/jwks"
 algorithm = "JWKS"
+issuer = "https://id.example"
 [backpressure]
 enabled = false
 dry_run = true
@@ -116,7 +117,7 @@ format = "json"
   EXPECT_EQ(settings.auth.verifier.keys,
             (std::vector<auth::KeyFile>{
                 {.path = "/etc/sluice/secret", .algorithm = auth::Algorithm::hs256, .id = "a"},
-                {.path = "/jwks"}}));
+                {.path = "/jwks", .issuer = "https://id.example"}}));
   const ReceiverLimits& receiver = settings.gateway.receiver;
   EXPECT_FALSE(receiver.enabled);
   EXPECT_TRUE(receiver.dry_run);
