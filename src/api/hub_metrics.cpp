@@ -13,8 +13,9 @@ using observe::MetricSample;
 
 /// By ServerCount.
 constexpr std::array<std::string_view, websocket::kServerCounts> kServerEnds = {
-    "answered", "full", "address_full", "network_full", "gave_way",  "timed_out",    "tls_failed",
-    "busy",     "lost", "unanswered",   "bad_request",  "bad_proxy", "no_descriptor"};
+    "answered",    "full",       "address_full",  "network_full", "gave_way",
+    "timed_out",   "tls_failed", "busy",          "lost",         "unanswered",
+    "bad_request", "bad_proxy",  "no_descriptor", "foreign_host", "foreign_origin"};
 static_assert(!kServerEnds.back().empty());
 
 /// By Conversation::Kind and by store::Removal.

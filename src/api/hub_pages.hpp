@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,15 +8,22 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "api/hub_admin.hpp"
+#include "api/hub_health.hpp"
 #include "api/hub_metrics.hpp"
 #include "hub/config/settings.hpp"
 #include "hub/mailbox_service.hpp"
 #include "hub/service/gateway.hpp"
+#include "hub/service/pulse.hpp"
 #include "transport/websocket/server.hpp"
 
 namespace sluice::api {
 
-/// What a hub shows over plain HTTP requests: `/healthz`, `/metrics`, and administration under `/v1/admin/`.
+/// How long one page of figures is shown again instead of being gathered anew: who asks more often than once
+/// a second learns little, and each time costs every loop a look at each of its connections.
+inline constexpr std::chrono::seconds kMetricsAge{1};
+
+/// What a hub shows over plain HTTP requests: `/healthz`, `/readyz`, `/metrics`, and administration under
+/// `/v1/admin/`.
 ///
 /// One shard, the server's; made before the server listens and kept until it has stopped.
 class HubPages {
@@ -24,7 +32,9 @@ class HubPages {
   struct Surroundings {
     websocket::Server& server;
     const hub::MailboxService& mailboxes;
-    hub::service::Gateway* gateway;  ///< Null without messaging.
+    hub::service::Gateway* gateway;  ///< Null without messaging, as is the next.
+    const hub::service::Pulse* pulse;
+    const bool& draining;  ///< Whether the hub is shutting down.
     std::string version;
     /// Takes up settings that an operator has changed. Error: nothing has changed.
     std::function<Status(hub::config::Settings)> apply;
@@ -35,13 +45,21 @@ class HubPages {
   ~HubPages() = default;
 
   void set_admin_token(std::optional<AdminToken> token) { admin_.set_token(std::move(token)); }
+  /// Nothing: anybody may read `/metrics`.
+  void set_metrics_token(std::optional<AdminToken> token) { metrics_token_ = std::move(token); }
 
  private:
+  [[nodiscard]] HubHealth health() const;
+  [[nodiscard]] HubFigures::Mailboxes mailboxes() const;
   boost::asio::awaitable<HubFigures> figures();
-  boost::asio::awaitable<transport::HttpResponse> metrics();
+  boost::asio::awaitable<transport::HttpResponse> metrics(transport::HttpRequest request);
 
   Surroundings around_;
   HubAdmin admin_;
+  std::optional<AdminToken> metrics_token_;
+  std::string shown_{};  ///< The page of figures that was gathered last, at `gathered_`.
+  std::optional<TimePoint> gathered_;
+  bool gathering_ = false;
 };
 
 }  // namespace sluice::api

@@ -3,12 +3,19 @@
 #include <algorithm>
 #include <chrono>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "api/admin_token.hpp"
+#include "api/file_watch.hpp"
 #include "api/hub_pages.hpp"
 #include "core/admission_limits.hpp"
 #include "core/limits.hpp"
+#include "hub/service/pulse.hpp"
+#include "observe/log.hpp"
 #include "runtime/task_scope.hpp"
 
 namespace sluice::api {
@@ -58,20 +65,22 @@ void set_mailboxes(hub::MailboxLimits& limits, const hub::config::Settings& sett
   limits.tries.interval = figures.try_interval;
 }
 
+transport::SiteRules site_rules(const hub::config::Settings& settings) {
+  return {.hosts = settings.listen.hosts, .origins = settings.auth.origins};
+}
+
 class HubServer::Impl {
  public:
   Impl(asio::any_io_executor executor, HubOptions options)
       : options_(std::move(options)),
-        service_(executor,
-                 {.limits = options_.mailboxes,
-                  .place_buffer = limits::kMailboxPlaceBuffer,
-                  .version = options_.version},
+        service_(executor, {.limits = options_.mailboxes, .place_buffer = limits::kMailboxPlaceBuffer},
                  hub::system_random()),
         tasks_(std::move(executor)) {}
 
   Result<HubAddresses> start();
   asio::awaitable<Status> stop();
   Status reload(hub::config::Settings settings);
+  std::vector<Error> reload_files();
   [[nodiscard]] std::size_t connections() const { return server_ ? server_->connections() : 0; }
   [[nodiscard]] std::size_t mailboxes() const { return service_.mailboxes().size(); }
 
@@ -79,10 +88,16 @@ class HubServer::Impl {
   Status create_server();
   Status create_gateway();
   Status create_pages();
+  asio::awaitable<void> watch_files();
+  Status reload_tls();
+  Status reload_tokens();
+  [[nodiscard]] std::vector<std::filesystem::path> watched_files() const;
 
   HubOptions options_;
   hub::MailboxService service_;
   std::unique_ptr<hub::service::Gateway> gateway_;
+  std::unique_ptr<hub::service::Pulse> pulse_;
+  bool draining_ = false;
   std::unique_ptr<websocket::Server> server_;
   std::unique_ptr<HubPages> pages_;
   runtime::TaskScope tasks_;
@@ -90,7 +105,7 @@ class HubServer::Impl {
 
 Status HubServer::Impl::create_server() {
   websocket::ServerOptions options{
-      .tls = options_.tls, .limits = options_.server, .proxies = options_.proxies};
+      .limits = options_.server, .proxies = options_.proxies, .site = options_.site};
   if (options_.development_certificate) {
     if (options_.tls) {
       return fail(Errc::invalid_argument,
@@ -98,8 +113,9 @@ Status HubServer::Impl::create_server() {
     }
     auto files = websocket::development_certificate(*options_.development_certificate);
     if (!files) return fail(files.error());
-    options.tls = std::move(*files);
+    options_.tls = std::move(*files);
   }
+  options.tls = options_.tls;
   auto server = websocket::Server::create(tasks_.executor(), std::move(options));
   if (!server) return fail(server.error());
   server_ = std::move(*server);
@@ -134,6 +150,7 @@ Result<HubAddresses> HubServer::Impl::start() {
     if (!url) return fail(url.error());
     addresses.urls.push_back(std::move(*url));
   }
+  tasks_.spawn(watch_files());
   return addresses;
 }
 
@@ -144,6 +161,10 @@ Status HubServer::Impl::create_gateway() {
   std::vector<websocket::SocketShard> shards;
   for (hub::service::Gateway::Place& place : gateway_->places())
     shards.push_back({.executor = std::move(place.executor), .handler = std::move(place.handler)});
+  std::vector<asio::any_io_executor> loops;
+  for (const websocket::SocketShard& shard : shards) loops.push_back(shard.executor);
+  pulse_ = std::make_unique<hub::service::Pulse>(tasks_.executor(), std::move(loops));
+  tasks_.spawn(pulse_->run());
   const websocket::Server::Pings pings = pings_of(gateway_->settings());
   using Accepts = websocket::FrameReaderOptions::Accepts;
   server_->on_socket(
@@ -161,6 +182,8 @@ Status HubServer::Impl::create_gateway() {
 Status HubServer::Impl::create_pages() {
   auto token = admin_token(options_.admin_token_file);
   if (!token) return fail(std::move(token.error()));
+  auto metrics_token = admin_token(options_.metrics_token_file);
+  if (!metrics_token) return fail(std::move(metrics_token.error()));
   const auto apply = [this](hub::config::Settings settings) {
     auto applied = reload(std::move(settings));
     if (applied) options_.on_changed(gateway_->settings());
@@ -169,31 +192,103 @@ Status HubServer::Impl::create_pages() {
   pages_ = std::make_unique<HubPages>(HubPages::Surroundings{.server = *server_,
                                                              .mailboxes = service_,
                                                              .gateway = gateway_.get(),
+                                                             .pulse = pulse_.get(),
+                                                             .draining = draining_,
                                                              .version = options_.version,
                                                              .apply = apply});
   pages_->set_admin_token(std::move(*token));
+  pages_->set_metrics_token(std::move(*metrics_token));
   return {};
 }
 
 Status HubServer::Impl::reload(hub::config::Settings settings) {
   auto token = admin_token(settings.admin.token_file);
   if (!token) return fail(std::move(token.error()));
+  auto metrics_token = admin_token(settings.metrics.token_file);
+  if (!metrics_token) return fail(std::move(metrics_token.error()));
   websocket::AdmissionLimits admission = options_.server.admission;
   set_admission(admission, settings);
   hub::MailboxLimits mailboxes = options_.mailboxes;
   set_mailboxes(mailboxes, settings);
+  const transport::SiteRules site = site_rules(settings);
+  const auto token_files = std::pair{settings.admin.token_file, settings.metrics.token_file};
   if (gateway_) {
     // Its shards hear of this before they hear of anybody who is upgraded later.
     if (auto taken = gateway_->reload(std::move(settings)); !taken) return taken;
     server_->set_pings(kMessagingPath, pings_of(gateway_->settings()));
   }
-  if (server_) server_->set_admission(admission);
+  if (server_) {
+    server_->set_admission(admission);
+    server_->set_site_rules(site);
+  }
   service_.set_limits(mailboxes);
-  if (pages_) pages_->set_admin_token(std::move(*token));  // not when the start has failed
+  std::tie(options_.admin_token_file, options_.metrics_token_file) = token_files;
+  if (pages_) {  // not when the start has failed
+    pages_->set_admin_token(std::move(*token));
+    pages_->set_metrics_token(std::move(*metrics_token));
+  }
   return {};
 }
 
+std::vector<std::filesystem::path> HubServer::Impl::watched_files() const {
+  std::vector<std::filesystem::path> files;
+  if (options_.tls) files.insert(files.end(), {options_.tls->certificate, options_.tls->key});
+  if (gateway_) {
+    for (const auto& key : gateway_->settings().auth.verifier.keys) files.push_back(key.path);
+  }
+  return files;
+}
+
+asio::awaitable<void> HubServer::Impl::watch_files() {
+  FileWatch watch;
+  asio::steady_timer timer{tasks_.executor()};
+  for (;;) {
+    // Looked at before they are read: what changes meanwhile is seen at the next look. Of a pair of which
+    // only one is new nothing is taken, and the other one comes.
+    if (watch.changed(watched_files())) (void)reload_files();
+    timer.expires_after(kFileLook);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+Status HubServer::Impl::reload_tls() {
+  if (!options_.tls) return {};
+  const auto before = server_->fingerprint();
+  if (auto taken = server_->reload_tls(*options_.tls); !taken) return taken;
+  const auto now = server_->fingerprint();
+  if (now != before) {
+    observe::log(observe::LogLevel::info, "hub", "took up a new certificate",
+                 {{"fingerprint", now ? std::string_view{*now} : std::string_view{}}});
+  }
+  return {};
+}
+
+Status HubServer::Impl::reload_tokens() {
+  auto admin = admin_token(options_.admin_token_file);
+  if (!admin) return fail(std::move(admin.error()));
+  auto metrics = admin_token(options_.metrics_token_file);
+  if (!metrics) return fail(std::move(metrics.error()));
+  pages_->set_admin_token(std::move(*admin));
+  pages_->set_metrics_token(std::move(*metrics));
+  return {};
+}
+
+std::vector<Error> HubServer::Impl::reload_files() {
+  std::vector<Error> problems;
+  if (!pages_) return problems;  // the start has failed
+  const auto note = [&problems](Status status, std::string_view kept) {
+    if (status) return;
+    observe::log(observe::LogLevel::error, "hub", kept, {{"why", status.error().message}});
+    problems.push_back(std::move(status.error()));
+  };
+  note(reload_tls(), "the certificate stays as it was");
+  if (gateway_) note(gateway_->reload_keys(), "the keys of tokens stay as they were");
+  note(reload_tokens(), "the tokens of pages stay as they were");
+  return problems;
+}
+
 asio::awaitable<Status> HubServer::Impl::stop() {
+  draining_ = true;
   if (gateway_) co_await gateway_->drain();
   // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
   std::string farewell = "the hub is shutting down";
@@ -215,6 +310,9 @@ asio::awaitable<Status> HubServer::stop() {
 }
 Status HubServer::reload(hub::config::Settings settings) {
   return impl_->reload(std::move(settings));
+}
+std::vector<Error> HubServer::reload_files() {
+  return impl_->reload_files();
 }
 std::size_t HubServer::connections() const {
   return impl_->connections();

@@ -29,10 +29,14 @@ struct HubOptions {
   std::string version{};  ///< What `/healthz` tells.
   websocket::ServerLimits server{};
   hub::MailboxLimits mailboxes{};
+  /// Names under which the hub is asked, and origins whose pages may use it, beside its own.
+  transport::SiteRules site{};
   /// With it clients exchange messages at `/v1/hub`.
   std::optional<hub::service::GatewayOptions> messaging{};
   /// With it the hub is administrated under `/v1/admin` by whoever has this file's token; empty: by nobody.
   std::filesystem::path admin_token_file{};
+  /// With it `/metrics` is for whoever has this file's token; empty: for anybody.
+  std::filesystem::path metrics_token_file{};
   /// Called when administration has changed settings that the hub does not see to by itself: its log's.
   std::function<void(const hub::config::Settings&)> on_changed = [](const hub::config::Settings&) {};
 };
@@ -41,6 +45,9 @@ struct HubOptions {
 void set_admission(websocket::AdmissionLimits& limits, const hub::config::Settings& settings);
 /// The same of mailboxes.
 void set_mailboxes(hub::MailboxLimits& limits, const hub::config::Settings& settings);
+
+/// What settings say of names and pages.
+[[nodiscard]] transport::SiteRules site_rules(const hub::config::Settings& settings);
 
 /// Where a started hub can be reached.
 struct HubAddresses {
@@ -73,6 +80,11 @@ class HubServer {
   /// New settings for what can change while it runs, the admin token included. Error: as `Gateway::reload`
   /// and `read_admin_token`; nothing has changed then.
   [[nodiscard]] Status reload(hub::config::Settings settings);
+
+  /// Reads the certificate, its key, the keys of tokens and the tokens of pages again: what of them cannot be
+  /// taken up stays as it was, and is told here and in the log. A started hub also does so by itself when the
+  /// certificate's or the keys' files have changed.
+  std::vector<Error> reload_files();
 
   [[nodiscard]] std::size_t connections() const;
   [[nodiscard]] std::size_t mailboxes() const;

@@ -56,7 +56,7 @@ struct Fixture {
     const auto url = websocket::parse_url(addresses.urls.at(0));
     tcp::socket socket{executor};
     co_await socket.async_connect({asio::ip::make_address(url->host), url->port}, asio::use_awaitable);
-    const std::string request = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     co_await asio::async_write(socket, asio::buffer(request), asio::use_awaitable);
     std::string answer;
     co_await asio::async_read(socket, asio::dynamic_buffer(answer), asio::as_tuple(asio::use_awaitable));

@@ -82,6 +82,10 @@ class HubJob final : public api::Job {
   void use_log(const hub::config::Settings& settings) const {
     observe::configure_log(log_of(arguments_, settings));
   }
+  static void log_changes(const std::vector<hub::config::SettingChange>& changes,
+                          const std::vector<std::string>& waiting);
+  void tell_reloaded(std::string_view what, const std::vector<std::string>& waiting,
+                     const std::vector<Error>& problems);
   void announce(const api::HubAddresses& addresses) {
     boost::json::object fields{{"service", "hub"}, {"url", addresses.urls.front()}};
     fields["urls"] = boost::json::array(addresses.urls.begin(), addresses.urls.end());
@@ -102,9 +106,15 @@ class HubJob final : public api::Job {
 };
 
 bool HubJob::reload() {
-  if (arguments_.config.empty()) return false;
+  if (arguments_.config.empty()) {
+    tell_reloaded("certificates, keys and tokens were read again", {}, server_.reload_files());
+    return true;
+  }
   const auto refuse = [this](const Error& error) {
     std::vector<std::string_view> lines = lines_of(error.message);
+    for (const std::string_view line : lines) {
+      observe::log(observe::LogLevel::error, "hub", "the settings stay as they were", {{"why", line}});
+    }
     lines.insert(lines.begin(), "the settings stay as they were:");
     reporter_.event("reload_failed", {{"message", error.message}}, lines);
     return true;
@@ -114,13 +124,39 @@ bool HubJob::reload() {
   const std::vector<std::string> waiting = hub::config::needs_restart(settings_, *fresh);
   auto applied = hub::config::reloaded(settings_, std::move(*fresh));
   if (auto taken = server_.reload(applied); !taken) return refuse(taken.error());
+  log_changes(hub::config::changes(settings_, applied), waiting);
   use_log(applied);
   settings_ = std::move(applied);
-  std::string rest;
-  if (!waiting.empty()) rest = fmt::format("these wait for a restart: {}", fmt::join(waiting, ", "));
-  reporter_.event("reloaded", {{"needs_restart", boost::json::array(waiting.begin(), waiting.end())}},
-                  {"the settings were read again", rest});
+  tell_reloaded("the settings were read again", waiting, server_.reload_files());
   return true;
+}
+
+void HubJob::log_changes(const std::vector<hub::config::SettingChange>& changes,
+                         const std::vector<std::string>& waiting) {
+  using observe::LogLevel;
+  for (const auto& [key, before, after] : changes)
+    observe::log(LogLevel::info, "hub", "a setting has changed",
+                 {{"key", key}, {"from", before}, {"to", after}});
+  for (const std::string& key : waiting)
+    observe::log(LogLevel::warn, "hub", "a setting waits for a restart", {{"key", key}});
+  if (changes.empty() && waiting.empty()) observe::log(LogLevel::info, "hub", "no setting has changed");
+}
+
+void HubJob::tell_reloaded(std::string_view what, const std::vector<std::string>& waiting,
+                           const std::vector<Error>& problems) {
+  std::vector<std::string> lines{std::string{what}};
+  if (!waiting.empty())
+    lines.push_back(fmt::format("these wait for a restart: {}", fmt::join(waiting, ", ")));
+  boost::json::array kept;
+  for (const Error& problem : problems) {
+    lines.push_back(fmt::format("one stays as it was: {}", problem.message));
+    kept.emplace_back(problem.message);
+  }
+  const std::vector<std::string_view> shown(lines.begin(), lines.end());
+  reporter_.event(
+      "reloaded",
+      {{"needs_restart", boost::json::array(waiting.begin(), waiting.end())}, {"problems", std::move(kept)}},
+      shown);
 }
 
 ExitCode run_hub(const HubArguments& arguments, Reporter& reporter) {
@@ -150,7 +186,7 @@ void add_hub_command(CLI::App& app, Action& chosen) {
       "certificate\n"
       "whose fingerprint the peers pin. GET /healthz tells how it is, GET /metrics how it goes. SIGHUP makes "
       "it read\n"
-      "its settings again.\n\n"
+      "its settings, certificate and keys again.\n\n"
       "Examples:\n"
       "  sluice hub\n"
       "  sluice hub --open --data ~/.sluice-hub\n"
@@ -170,6 +206,14 @@ void add_hub_command(CLI::App& app, Action& chosen) {
                       "Folder of a self-signed certificate, made when absent");
   command->add_flag("--open", arguments->open,
                     "Let everyone in under the name that they give; on loopback only");
+  command
+      ->add_option("--public-name", arguments->hosts,
+                   "NAME or NAME:PORT under which it is asked, such as a proxy's; may be repeated")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--allow-origin", arguments->origins,
+                   "Origin, such as https://app.example, whose pages may use it; may be repeated")
+      ->allow_extra_args(false);
   command->add_option(
       "--data", arguments->data,
       "Folder in which messages are kept; without it, or with :memory:, they go with the hub");

@@ -18,6 +18,8 @@ struct HubArguments {
   std::string tls_key{};
   std::string dev_cert{};
   bool open = false;
+  std::vector<std::string> hosts{};  ///< Beside those of the file, as are the origins.
+  std::vector<std::string> origins{};
   std::optional<std::string> data{};
   std::optional<std::string> admin_token_file{};
   std::size_t shards = 0;                        ///< 0: one for each core.

@@ -5,8 +5,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "hub/mailbox_codec.hpp"
 #include "observe/log.hpp"
@@ -15,7 +13,6 @@
 namespace sluice::hub {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 using observe::LogLevel;
 
 /// One link and who it is to the mailboxes.
@@ -152,21 +149,6 @@ asio::awaitable<void> MailboxService::run() {
     timer_.expires_at(TimePoint::max());
     carry_out(mailboxes_.expire(Clock::now()));
   }
-}
-
-transport::HttpResponse MailboxService::health() const {
-  json::object denied;
-  for (std::size_t i = 0; i < kDenials; ++i) {
-    const auto why = static_cast<Denial>(i);
-    if (mailboxes_.denied(why) != 0) denied[name_of(why)] = mailboxes_.denied(why);
-  }
-  const json::object body{{"status", "ok"},
-                          {"version", options_.version},
-                          {"mailboxes", mailboxes_.size()},
-                          {"connections", connections_.size()},
-                          {"introductions", mailboxes_.introductions()},
-                          {"denied", std::move(denied)}};
-  return {.body = json::serialize(body) + "\n"};
 }
 
 Random system_random() {

@@ -21,7 +21,6 @@ namespace sluice::hub {
 struct MailboxServiceOptions {
   MailboxLimits limits{};
   Bytes place_buffer = limits::kMailboxPlaceBuffer;  ///< What may wait for one connection before it is cut.
-  std::string version{};                             ///< What `health` tells of.
 };
 
 /// Serves mailboxes to whoever connects: messages in, `Mailboxes` decides, messages out.
@@ -45,9 +44,6 @@ class MailboxService {
 
   /// Lets time pass for mailboxes and frees what has ended, until it is cancelled. To be run once, as a task.
   boost::asio::awaitable<void> run();
-
-  /// `{"status":"ok","version":...,"mailboxes":n,"connections":n,"introductions":n,"denied":{reason: n}}`
-  [[nodiscard]] transport::HttpResponse health() const;
 
   [[nodiscard]] const Mailboxes& mailboxes() const { return mailboxes_; }
 

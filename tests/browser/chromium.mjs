@@ -10,9 +10,10 @@ export const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 
 /**
  * Opens the page. `answers` are what its server has besides: a function of the response for each path. An error in the
- * page, or a signal, ends all of it. Returns the page, and `end(status)`, which ends the program.
+ * page, or a signal, ends all of it. `args` go to Chromium, `context` to Playwright. Returns the page, its origin, the
+ * browser, and `end(status)`, which ends the program.
  */
-export async function openPage(answers = {}) {
+export async function openPage(answers = {}, { args = [], context = {} } = {}) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-chromium-'));
   const server = http.createServer((request, response) => {
     const pages = { '/': () => response.end('<!doctype html><title>peer</title>'), ...answers };
@@ -24,7 +25,8 @@ export async function openPage(answers = {}) {
     executablePath: '/usr/bin/chromium',
     headless: true,
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
+    ...context,
   });
   const end = async (status) => {
     await browser.close();
@@ -39,6 +41,7 @@ export async function openPage(answers = {}) {
     say({ type: 'error', message: String(error) });
     end(1);
   });
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
-  return { page, end };
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  await page.goto(`${origin}/`);
+  return { page, origin, browser, end };
 }

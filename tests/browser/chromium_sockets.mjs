@@ -30,7 +30,7 @@ function pageSockets() {
 }
 
 let frozen;
-const { page, end } = await openPage({
+const { page, origin, end } = await openPage({
   '/freeze': (response) => {
     frozen = response;
     say({ event: 'frozen' });
@@ -38,7 +38,7 @@ const { page, end } = await openPage({
 });
 await page.exposeFunction('say', say);
 await page.evaluate(pageSockets);
-say({ event: 'ready' });
+say({ event: 'ready', origin });
 const lines = readline.createInterface({ input: process.stdin });
 lines.on('line', (text) => {
   const line = JSON.parse(text);

@@ -15,12 +15,12 @@ class Page:
     """One page of a browser, and a hub that it talks to."""
 
     def __init__(self, crew, settings=""):
-        self.hub = MessagingHub(crew, settings, data=crew.folder() / "data").wait()
         self._schema = Schema(crew)
         self._numbers = itertools.count(1)
         self._process = crew.start("chromium", "node", "chromium_sockets.mjs", cwd=FOLDER, stdin=subprocess.PIPE,
                                    env={"TMPDIR": str(crew.folder())})
-        self._process.wait_event("ready")
+        origin = self._process.wait_event("ready")["origin"]
+        self.hub = MessagingHub(crew, settings, "--allow-origin", origin, data=crew.folder() / "data").wait()
         self.itself = LineTalk(self._process, self._schema.check_json)
 
     def wait(self, event):

@@ -107,7 +107,7 @@ def expect_end(raw, code, reason=None):
 
 # --- before the WebSocket
 
-UPGRADE = ("GET /v1/hub HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: {version}"
+UPGRADE = ("GET /v1/hub HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: {version}"
            "\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: sluice.v1.json\r\n{more}\r\n")
 KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 GARBAGE = {
@@ -120,15 +120,15 @@ GARBAGE = {
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(50),
     "HTTP/0.9": b"GET /v1/hub\r\n\r\n",
     "no host": b"GET /v1/hub HTTP/1.1\r\n\r\n",
-    "a body of 1 EiB": b"POST /v1/hub HTTP/1.1\r\nHost: x\r\nContent-Length: 1152921504606846976\r\n\r\nx",
-    "chunks that overflow": b"POST /v1/hub HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx",
-    "two lengths": b"POST /v1/hub HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+    "a body of 1 EiB": b"POST /v1/hub HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1152921504606846976\r\n\r\nx",
+    "chunks that overflow": b"POST /v1/hub HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx",
+    "two lengths": b"POST /v1/hub HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
     "no version": UPGRADE.format(version="", key=KEY, more="").encode(),
     "version 8": UPGRADE.format(version="8", key=KEY, more="").encode(),
     "no key": UPGRADE.format(version="13", key="", more="").encode(),
     "a short key": UPGRADE.format(version="13", key="AAAA", more="").encode(),
     "a body behind it": UPGRADE.format(version="13", key=KEY, more="Content-Length: 5\r\n").encode() + b"\x81\x85xxx",
-    "control characters": b"GET /v1/hub HTTP/1.1\r\nHost: x\r\nA\x00\x01: \x02\r\n\r\n",
+    "control characters": b"GET /v1/hub HTTP/1.1\r\nHost: localhost\r\nA\x00\x01: \x02\r\n\r\n",
 }
 
 

@@ -74,7 +74,7 @@ class Raw:
             context.verify_mode = ssl.CERT_NONE
             self._socket = context.wrap_socket(self._socket)
         self._buffer = b""
-        lines = [f"GET {path} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade",
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Key: " + base64.b64encode(bytes(16)).decode(), "Sec-WebSocket-Version: 13", *headers]
         self.send("\r\n".join([*lines, "", ""]).encode())
         while b"\r\n\r\n" not in self._buffer:

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "transport/site_name.hpp"
+
 namespace sluice::hub::config {
 namespace {
 
@@ -86,6 +88,32 @@ void check_auth(const Settings& settings, Check& check) {
                   "there is no [[auth.key]] with which tokens could be checked");
 }
 
+/// Who may ask for the hub under which name, and from which page.
+void check_sites(const Settings& settings, Check& check) {
+  const std::vector<std::string>& hosts = settings.listen.hosts;
+  const std::vector<std::string>& origins = settings.auth.origins;
+  for (const std::string& host : hosts) {
+    const auto good = transport::check_site_host(host);
+    check.refuse_if(!good, {"listen.hosts"}, good ? "" : good.error().message);
+  }
+  for (const std::string& origin : origins) {
+    const auto good = transport::check_site_origin(origin);
+    check.refuse_if(!good, {"auth.origins"}, good ? "" : good.error().message);
+  }
+  const auto has_any = [](const std::vector<std::string>& list) {
+    return std::ranges::find(list, "*") != list.end();
+  };
+  const bool open = settings.auth.open;
+  check.refuse_if(open && has_any(hosts), {"listen.hosts"},
+                  "an open hub lets everyone be anybody: name its hosts, not \"*\"");
+  check.refuse_if(open && has_any(origins), {"auth.origins"},
+                  "an open hub lets everyone be anybody: name the origins whose pages may use it, not \"*\"");
+  check.refuse_if(hosts.size() > transport::kMaxSites, {"listen.hosts"},
+                  fmt::format("there are more than {} hosts", transport::kMaxSites));
+  check.refuse_if(origins.size() > transport::kMaxSites, {"auth.origins"},
+                  fmt::format("there are more than {} origins", transport::kMaxSites));
+}
+
 void check_order(const Settings& settings, Check& check) {
   const flow::OutboxLimits& outbox = settings.gateway.receiver.outbox;
   check.refuse_if(outbox.marks.low >= outbox.marks.high,
@@ -117,6 +145,7 @@ void check(const Settings& settings, const TomlReader& reader, Problems& problem
   Check check{reader, problems};
   check_listen(settings.listen, check);
   check_auth(settings, check);
+  check_sites(settings, check);
   check_order(settings, check);
 }
 

@@ -69,7 +69,8 @@ void add_listen(std::vector<Field>& all, Listen& listen) {
                                               {"forwarded", transport::Forwarding::forwarded},
                                               {"proxy-protocol", transport::Forwarding::proxy_protocol}}))
       .restart("max_connections", &listen.max_connections)
-      .from(1, kMany);
+      .from(1, kMany)
+      .live("hosts", &listen.hosts);
 }
 
 void add_auth(std::vector<Field>& all, Auth& auth, GatewaySettings& gateway) {
@@ -78,7 +79,8 @@ void add_auth(std::vector<Field>& all, Auth& auth, GatewaySettings& gateway) {
       .live("audience", &auth.verifier.claims.audience)
       .live("issuer", &auth.verifier.claims.issuer)
       .live("close_expired_after", &gateway.close_expired_after)
-      .from(-kForever, kForever);
+      .from(-kForever, kForever)
+      .live("origins", &auth.origins);
 }
 
 void add_backpressure(std::vector<Field>& all, ReceiverLimits& receiver) {
@@ -239,6 +241,7 @@ std::vector<Field> fields_of(Settings& settings) {
   Section{all, "names"}.live("allow_invisible", &gateway.invisible_names);
   add_store(all, settings.store);
   Section{all, "admin"}.live("token_file", &settings.admin.token_file);
+  Section{all, "metrics"}.live("token_file", &settings.metrics.token_file);
   add_log(all, settings.log);
   return all;
 }

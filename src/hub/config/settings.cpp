@@ -116,15 +116,23 @@ Result<std::string> read_file(const fs::path& path) {
 }
 
 template <typename Which>
-std::vector<std::string> keys_that_differ(const Settings& old, const Settings& fresh, Which&& which) {
+std::vector<SettingChange> fields_that_differ(const Settings& old, const Settings& fresh, Which&& which) {
   Settings a = old;  // fields point into what may be written
   Settings b = fresh;
   const std::vector<Field> before = fields_of(a);
   const std::vector<Field> after = fields_of(b);
-  std::vector<std::string> keys;
+  std::vector<SettingChange> changed;
   for (std::size_t i = 0; i < before.size(); ++i) {
-    if (which(before[i]) && before[i].written() != after[i].written()) keys.push_back(before[i].key());
+    if (!which(before[i])) continue;
+    SettingChange change{.key = before[i].key(), .before = before[i].written(), .after = after[i].written()};
+    if (change.before != change.after) changed.push_back(std::move(change));
   }
+  return changed;
+}
+
+std::vector<std::string> keys_of(const std::vector<SettingChange>& changes) {
+  std::vector<std::string> keys;
+  for (const SettingChange& change : changes) keys.push_back(change.key);
   return keys;
 }
 
@@ -148,14 +156,32 @@ Result<Settings> load_settings(const fs::path& path) {
   return parse_settings(*text, path.string());
 }
 
+std::vector<SettingChange> changes(const Settings& old, const Settings& fresh) {
+  std::vector<SettingChange> changed = fields_that_differ(old, fresh, [](const Field&) { return true; });
+  const auto counted = [](std::size_t count, std::string_view what) {
+    return fmt::format("{} {}", count, what);
+  };
+  const auto& keys = old.auth.verifier.keys;
+  if (keys != fresh.auth.verifier.keys) {
+    changed.push_back({.key = "auth.key",
+                       .before = counted(keys.size(), "keys"),
+                       .after = counted(fresh.auth.verifier.keys.size(), "keys")});
+  }
+  if (old.routes != fresh.routes) {
+    changed.push_back({.key = "route",
+                       .before = counted(old.routes.size(), "routes"),
+                       .after = counted(fresh.routes.size(), "routes")});
+  }
+  return changed;
+}
+
 std::vector<std::string> changed_keys(const Settings& old, const Settings& fresh) {
-  std::vector<std::string> keys = keys_that_differ(old, fresh, [](const Field&) { return true; });
-  if (old.routes != fresh.routes) keys.emplace_back("route");
-  return keys;
+  return keys_of(changes(old, fresh));
 }
 
 std::vector<std::string> needs_restart(const Settings& old, const Settings& fresh) {
-  return keys_that_differ(old, fresh, [](const Field& field) { return field.applies == Applies::restart; });
+  return keys_of(
+      fields_that_differ(old, fresh, [](const Field& field) { return field.applies == Applies::restart; }));
 }
 
 Settings reloaded(const Settings& old, Settings fresh) {

@@ -35,12 +35,16 @@ struct Listen {
       trusted_proxies{};  ///< Addresses and networks whose word about clients is believed.
   transport::Forwarding forwarding = transport::Forwarding::x_forwarded_for;  ///< How they say it.
   std::size_t max_connections = limits::kMaxConnections;
+  /// Names under which the hub is asked, beside those that it finds out itself (transport::SiteRules).
+  std::vector<std::string> hosts{};
 };
 
 /// Who is let in.
 struct Auth {
   bool open = false;  ///< Everyone, under the name that they give; on loopback addresses only.
   auth::VerifierOptions verifier{};
+  std::vector<std::string>
+      origins{};  ///< Whose pages may use the hub, beside its own (transport::SiteRules).
 };
 
 /// How many may come at once.
@@ -111,6 +115,10 @@ struct Admin {
   std::filesystem::path token_file{};  ///< Empty: there is no administration over HTTP.
 };
 
+struct Metrics {
+  std::filesystem::path token_file{};  ///< Empty: anybody may read `/metrics`.
+};
+
 /// Everything that the file says, with the defaults of what it does not.
 struct Settings {
   Listen listen{};
@@ -124,6 +132,7 @@ struct Settings {
   std::vector<WrittenRoute> routes{};        ///< Those of the gateway are made of them.
   std::vector<Retention> route_retention{};  ///< One for each of `gateway.routes`, in their order.
   Admin admin{};
+  Metrics metrics{};
   observe::LogConfig log{};
 };
 
@@ -157,6 +166,18 @@ class Retentions {
 
 /// The keys that are not the same in both, in the order of the documentation; `route` for the list of them.
 [[nodiscard]] std::vector<std::string> changed_keys(const Settings& old, const Settings& fresh);
+
+/// One key that is not the same in both, with what it said and says, as the file would; of routes and keys
+/// how many.
+struct SettingChange {
+  std::string key;
+  std::string before;
+  std::string after;
+
+  bool operator==(const SettingChange&) const = default;
+};
+/// In the order of `changed_keys`.
+[[nodiscard]] std::vector<SettingChange> changes(const Settings& old, const Settings& fresh);
 
 /// What a running hub goes on with: the fresh settings, but for the keys that it cannot take up, which stay
 /// as they were. So `auth.open` is never applied without the addresses that it was checked with.

@@ -85,6 +85,16 @@ TEST(ChangedSettings, SwitchClassesAndTheStoreOffAndOnAgain) {
   EXPECT_EQ(on.route_retention, present.route_retention);
 }
 
+TEST(ChangedSettings, AreToldWithWhatTheySaidAndSay) {
+  const Settings before = parsed("[memory]\nlimit = \"64MiB\"\n[listen]\nhosts = [\"a\"]");
+  const Settings after =
+      parsed("[memory]\nlimit = \"32MiB\"\n[listen]\nhosts = [\"a\", \"b\"]\n[[route]]\nmatch = \"all\"");
+  EXPECT_THAT(changes(before, after), ElementsAre(SettingChange{"listen.hosts", "[\"a\"]", "[\"a\", \"b\"]"},
+                                                  SettingChange{"memory.limit", "\"64MiB\"", "\"32MiB\""},
+                                                  SettingChange{"route", "0 routes", "1 routes"}));
+  EXPECT_THAT(changes(before, before), ElementsAre());
+}
+
 TEST(ChangedSettings, HaveNoKeysOfTokens) {
   EXPECT_EQ(refusal(Settings{}, "[[auth.key]]\nfile = \"k\"\nalgorithm = \"HS256\""),
             "change:1:1: keys are changed in the file alone; it is read again on SIGHUP");

@@ -126,6 +126,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "hub.toml:2:1: an open hub asks for no tokens; leave `auth.open` or the keys out"},
         Refusal{"[auth]\nopen = true\n[listen]\naddresses = [\"127.0.0.1:1\", \"0.0.0.0:1\"]",
                 "hub.toml:2:1: an open hub lets everyone be anybody: it listens on loopback addresses only"},
+        Refusal{"[listen]\nhosts = [\"a/b\"]",
+                "hub.toml:2:1: \"a/b\" is not a host: NAME, NAME:PORT, *.NAME, or * for any"},
+        Refusal{
+            "[auth]\nopen = true\norigins = [\"*\"]",
+            "hub.toml:3:1: an open hub lets everyone be anybody: name the origins whose pages may use it, "
+            "not \"*\""},
         Refusal{"[auth]\nissuer = \"x\"",
                 "hub.toml:2:1: there is no [[auth.key]] with which tokens could be checked"},
         Refusal{"[backpressure]\nwrite_buffer_low_water_mark = \"64KiB\"",

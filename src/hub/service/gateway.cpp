@@ -166,6 +166,7 @@ class Gateway::Impl {
   }
 
   Status reload(config::Settings settings);
+  Status reload_keys();
   asio::awaitable<GatewayStatus> status();
   asio::awaitable<std::vector<ClientView>> clients(std::optional<std::string> user, std::size_t most);
   asio::awaitable<std::optional<ClientView>> client(ConnectionRef ref);
@@ -177,6 +178,7 @@ class Gateway::Impl {
 
   [[nodiscard]] const config::Settings& settings() const { return options_.settings; }
   [[nodiscard]] std::shared_ptr<flow::Account> parts() const { return common_->ledger.parts; }
+  [[nodiscard]] bool store_fails() const { return store_->health().failing.has_value(); }
 
  private:
   Status open_store();
@@ -255,6 +257,13 @@ Status Gateway::Impl::reload(config::Settings settings) {
                [&to = *loop, fresh = settings.gateway]() mutable { to.set_settings(std::move(fresh)); });
   }
   options_.settings = std::move(settings);
+  return {};
+}
+
+Status Gateway::Impl::reload_keys() {
+  auto verifier = make_verifier(options_.settings.auth);
+  if (!verifier) return fail(std::move(verifier.error()));
+  common_->doorman.set_verifier(std::move(*verifier));
   return {};
 }
 
@@ -384,11 +393,17 @@ std::optional<std::chrono::seconds> Gateway::busy(const transport::HttpRequest& 
 Status Gateway::reload(config::Settings settings) {
   return impl_->reload(std::move(settings));
 }
+Status Gateway::reload_keys() {
+  return impl_->reload_keys();
+}
 const config::Settings& Gateway::settings() const {
   return impl_->settings();
 }
 std::shared_ptr<flow::Account> Gateway::parts() const {
   return impl_->parts();
+}
+bool Gateway::store_fails() const {
+  return impl_->store_fails();
 }
 asio::awaitable<GatewayStatus> Gateway::status() {
   return impl_->status();

@@ -99,9 +99,14 @@ class Gateway {
 
   /// Takes up what `needs_restart` does not name. Error: the keys cannot be read; nothing has changed then.
   [[nodiscard]] Status reload(config::Settings settings);
+  /// Reads the keys of tokens again. Error: they cannot be read, and the old ones stay.
+  [[nodiscard]] Status reload_keys();
   [[nodiscard]] const config::Settings& settings() const;
   /// What pays for messages that clients have not finished.
   [[nodiscard]] std::shared_ptr<flow::Account> parts() const;
+
+  /// Its last attempt to write failed.
+  [[nodiscard]] bool store_fails() const;
 
   boost::asio::awaitable<GatewayStatus> status();
   /// Those of one user, or all; at most so many, those first for whom most waits.

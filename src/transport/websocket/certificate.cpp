@@ -1,10 +1,12 @@
 #include "transport/websocket/certificate.hpp"
 
+#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <ctime>
 #include <fcntl.h>
 #include <memory>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -172,6 +174,30 @@ Result<Fingerprint> fingerprint_of(const std::filesystem::path& certificate) {
   const auto read = read_certificate(certificate);
   if (!read) return fail(read.error());
   return fingerprint_of(read->get());
+}
+
+Result<std::vector<std::string>> certificate_names(const std::filesystem::path& certificate) {
+  const auto read = read_certificate(certificate);
+  if (!read) return fail(read.error());
+  const std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>> found{
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(read->get(), NID_subject_alt_name, nullptr, nullptr))};
+  std::vector<std::string> names;
+  for (int i = 0; found && i < sk_GENERAL_NAME_num(found.get()); ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(found.get(), i);
+    const bool is_address = name->type == GEN_IPADD;
+    if (!is_address && name->type != GEN_DNS) continue;
+    const ASN1_STRING* const value = is_address ? name->d.iPAddress : name->d.dNSName;
+    const unsigned char* const data = ASN1_STRING_get0_data(value);
+    const int size = ASN1_STRING_length(value);
+    std::array<char, INET6_ADDRSTRLEN> address{};
+    if (!is_address) {
+      names.emplace_back(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+    } else if ((size == 4 || size == 16) &&
+               inet_ntop(size == 4 ? AF_INET : AF_INET6, data, address.data(), address.size()) != nullptr) {
+      names.emplace_back(address.data());
+    }
+  }
+  return names;
 }
 
 Result<PemFiles> development_certificate(const std::filesystem::path& folder) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -23,6 +24,10 @@ using Fingerprint = std::string;
 
 /// The fingerprint of a file's first certificate. Errors: `not_found`, `malformed`.
 [[nodiscard]] Result<Fingerprint> fingerprint_of(const std::filesystem::path& certificate);
+
+/// The names that a file's first certificate is for (RFC 5280 §4.2.1.6): host names, also `*.NAME`, and
+/// numeric addresses. Errors: `not_found`, `malformed`.
+[[nodiscard]] Result<std::vector<std::string>> certificate_names(const std::filesystem::path& certificate);
 
 /// The development certificate in a folder: self-signed ECDSA P-256 for `localhost` and the loopback
 /// addresses, made on the first call together with the folder and valid for a year; the key can be read by

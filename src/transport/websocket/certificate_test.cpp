@@ -25,6 +25,15 @@ TEST(DevelopmentCertificate, IsMadeOnceAndItsKeyIsPrivate) {
   EXPECT_EQ(fingerprint_of(second->certificate).value_or("none"), *fingerprint);
 }
 
+TEST(DevelopmentCertificate, NamesWhatItIsFor) {
+  const testing::TemporaryFolder folder;
+  const auto files = development_certificate(folder.path());
+  ASSERT_TRUE(files);
+  EXPECT_EQ(certificate_names(files->certificate).value_or(std::vector<std::string>{}),
+            (std::vector<std::string>{"localhost", "127.0.0.1", "::1"}));
+  EXPECT_EQ(certificate_names(files->key).error().code, Errc::malformed);
+}
+
 TEST(DevelopmentCertificate, IsNotMadeOverWhatIsNone) {
   const testing::TemporaryFolder folder;
   std::ofstream{folder.path() / "hub-cert.pem"} << "precious";

@@ -76,7 +76,7 @@ asio::awaitable<Result<std::unique_ptr<transport::Link>>> upgrade(ByteStream str
   if (failed == beast::websocket::error::upgrade_declined) {
     co_return fail(Errc::refused, authority(url) + " answered " + std::to_string(response.result_int()) +
                                       ' ' + std::string{response.reason()} +
-                                      " instead of opening a WebSocket.");
+                                      " instead of opening a WebSocket." + hint_for(response.result_int()));
   }
   if (failed == beast::error::timeout)
     co_return fail(Errc::timed_out, authority(url) + " accepted the connection, but then said nothing.");

@@ -125,6 +125,10 @@ void Connection::on_readable() {
       read_wants_write_ = true;
       return wait_writable();
     case StreamState::ended:
+      // TLS tells of the end together with what came before it. While the owner reads nothing that waits, and
+      // once it reads on the end is found again.
+      if (state_ == State::open && paused_ && !setup_.held.empty()) return;
+      [[fallthrough]];
     case StreamState::failed:
       return finish(state_ == State::open ? lost() : closed(), How::quietly);
   }

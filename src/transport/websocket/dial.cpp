@@ -153,6 +153,12 @@ Result<asio::ssl::context*> Trust::context() {
   return &*context_;
 }
 
+std::string hint_for(unsigned status) {
+  constexpr unsigned kForbidden = 403;
+  if (status != kForbidden) return {};
+  return " A hub answers so when it does not go by the name in the URL: name it in the hub's listen.hosts.";
+}
+
 Result<std::optional<Fingerprint>> check_pin(const Url& url, const std::optional<std::string>& pin) {
   if (!pin) return std::nullopt;
   auto fingerprint = parse_fingerprint(*pin);

@@ -45,6 +45,10 @@ asio::awaitable<Result<NativeStream>> dial(Url url, DialOptions options, std::sh
 /// Waits for what a stream wants. False: in vain.
 asio::awaitable<bool> ready(asio::ip::tcp::socket& socket, NativeStream::State wanted);
 
+/// What a person may try after an answer of that status that is no WebSocket; a sentence with a space in
+/// front, or nothing.
+[[nodiscard]] std::string hint_for(unsigned status);
+
 /// The pin that a user gave, if he did, brought into its form. Errors: `invalid_argument`.
 [[nodiscard]] Result<std::optional<Fingerprint>> check_pin(const Url& url,
                                                            const std::optional<std::string>& pin);

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <string_view>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -46,6 +47,12 @@ asio::awaitable<transport::HttpResponse> answer_at_once(const transport::HttpHan
   co_return handler(request);
 }
 
+/// What the machine calls itself; empty when it does not say.
+std::string machine_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string{name.data()} : std::string{};
+}
+
 /// One function for each alternative.
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -61,7 +68,15 @@ Server::Impl::Impl(asio::any_io_executor executor, ServerOptions options,
       tls_(std::move(tls)),
       fingerprint_(std::move(fingerprint)),
       admitted_(std::make_shared<Admitted>(options.limits.admission, executor)),
-      proxies_(std::move(options.proxies)) {}
+      proxies_(std::move(options.proxies)) {
+  if (!options.site) return;
+  site_.emplace(*options.site);
+  site_->set_machine_name(machine_name());
+  if (options.tls) {
+    // Whoever read its fingerprint could read it.
+    if (const auto names = certificate_names(options.tls->certificate)) site_->set_certificate_names(*names);
+  }
+}
 
 Result<std::string> Server::Impl::listen(const ListenAddress& address) {
   error_code error;
@@ -106,6 +121,7 @@ Result<std::string> Server::Impl::listen(const ListenAddress& address, Carrier c
   }
   if (error) return fail(Errc::io, "Cannot listen at " + shown + ": " + error.message());
   const std::uint16_t port = acceptor.local_endpoint().port();
+  if (site_) site_->add_listener({.address = ip.to_string(), .port = port});
   listeners_.push_back({.acceptor = std::move(acceptor), .carrier = carrier});
   tasks_.spawn(accept(listeners_.back()));
   return (carrier == Carrier::tls ? "wss://" : "ws://") +
@@ -217,6 +233,25 @@ void Server::Impl::set_admission(const AdmissionLimits& limits) {
   admitted_->admission.set_limits(limits);
 }
 
+Status Server::Impl::reload_tls(const PemFiles& files) {
+  ENSURE(tls_.has_value());
+  auto context = server_context(files);
+  if (!context) return fail(std::move(context.error()));
+  auto fingerprint = fingerprint_of(files.certificate);
+  if (!fingerprint) return fail(std::move(fingerprint.error()));
+  auto names = certificate_names(files.certificate);
+  if (!names) return fail(std::move(names.error()));
+  tls_ = std::move(*context);  // OpenSSL keeps what connections have of the old one
+  fingerprint_ = std::move(*fingerprint);
+  if (site_) site_->set_certificate_names(*names);
+  return {};
+}
+
+void Server::Impl::set_site_rules(const transport::SiteRules& rules) {
+  ENSURE(site_.has_value());
+  site_->set_rules(rules);
+}
+
 void Server::Impl::set_pings(std::string_view path, Pings pings) {
   const auto found = routes_.find(path);
   ENSURE(found != routes_.end() && std::holds_alternative<SocketRoute>(found->second));
@@ -315,6 +350,12 @@ Result<std::string> Server::listen_plain(const ListenAddress& address) {
 void Server::set_admission(const AdmissionLimits& limits) {
   impl_->set_admission(limits);
 }
+Status Server::reload_tls(const PemFiles& files) {
+  return impl_->reload_tls(files);
+}
+void Server::set_site_rules(const transport::SiteRules& rules) {
+  impl_->set_site_rules(rules);
+}
 void Server::set_pings(std::string_view path, Pings pings) {
   impl_->set_pings(path, pings);
 }
@@ -326,6 +367,9 @@ asio::awaitable<void> Server::stop(std::string reason) {
 }
 std::size_t Server::connections() const {
   return impl_->connections();
+}
+bool Server::is_full() const {
+  return impl_->is_full();
 }
 std::uint64_t Server::count(ServerCount what) const {
   return impl_->counts_[static_cast<std::size_t>(what)];

@@ -20,6 +20,7 @@
 #include "transport/forwarded.hpp"
 #include "transport/http.hpp"
 #include "transport/message_socket.hpp"
+#include "transport/site_name.hpp"
 #include "transport/websocket/admission.hpp"
 #include "transport/websocket/certificate.hpp"
 #include "transport/websocket/link_options.hpp"
@@ -47,6 +48,9 @@ struct ServerOptions {
   std::optional<PemFiles> tls{};  ///< Absent: plain HTTP, and then on loopback addresses only.
   ServerLimits limits{};
   ProxyOptions proxies{};
+  /// With it requests are looked at (transport/site_policy.hpp) before anything else is done with them;
+  /// absent: any `Host` and `Origin` will do.
+  std::optional<transport::SiteRules> site{};
 };
 
 /// What a page takes.
@@ -71,14 +75,16 @@ enum class ServerCount : std::uint8_t {
   gave_way,      ///< Closed before its request had come: its slot went to a newcomer.
   timed_out,     ///< TLS, header or request took too long.
   tls_failed,
-  busy,           ///< Told to come again (`SocketOptions::busy`).
-  lost,           ///< The system did not let it move to its shard.
-  unanswered,     ///< The page's handler took too long, or gave up (503).
-  bad_request,    ///< No HTTP, too large a header or body, no such path or method, a broken upgrade.
-  bad_proxy,      ///< A trusted proxy did not say in the PROXY protocol whose connection it is.
-  no_descriptor,  ///< The system had no descriptor left for it.
+  busy,            ///< Told to come again (`SocketOptions::busy`).
+  lost,            ///< The system did not let it move to its shard.
+  unanswered,      ///< The page's handler took too long, or gave up (503).
+  bad_request,     ///< No HTTP, too large a header or body, no such path or method, a broken upgrade.
+  bad_proxy,       ///< A trusted proxy did not say in the PROXY protocol whose connection it is.
+  no_descriptor,   ///< The system had no descriptor left for it.
+  foreign_host,    ///< Rejected: the server does not go by its `Host` (403).
+  foreign_origin,  ///< Rejected: made by a page of another origin (403).
 };
-inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::no_descriptor) + 1;
+inline constexpr std::size_t kServerCounts = static_cast<std::size_t>(ServerCount::foreign_origin) + 1;
 
 /// An HTTP server for small requests and for WebSockets, on several addresses, with TLS or on loopback
 /// only.
@@ -116,6 +122,11 @@ class Server {
 
   /// For connections that come from now on.
   void set_admission(const AdmissionLimits& limits);
+  /// Reads the certificate and its key again, for connections from now on. Requires TLS. Errors: as of
+  /// `create`; nothing has changed then.
+  [[nodiscard]] Status reload_tls(const PemFiles& files);
+  /// For requests from now on. Requires `ServerOptions::site`.
+  void set_site_rules(const transport::SiteRules& rules);
   /// `SocketOptions::ping` and `missed_pings` of the sockets that are opened at this path from now on. There
   /// is such a path.
   struct Pings {
@@ -133,6 +144,8 @@ class Server {
   boost::asio::awaitable<void> stop(std::string reason);
 
   [[nodiscard]] std::size_t connections() const;
+  /// There are as many connections as there may be: a newcomer is rejected.
+  [[nodiscard]] bool is_full() const;
   [[nodiscard]] std::uint64_t count(ServerCount what) const;
 
  private:

@@ -23,6 +23,7 @@
 #include "observe/log_pace.hpp"
 #include "runtime/task_scope.hpp"
 #include "runtime/wake_up.hpp"
+#include "transport/site_policy.hpp"
 #include "transport/websocket/connection.hpp"
 #include "transport/websocket/link.hpp"
 #include "transport/websocket/native_stream.hpp"
@@ -47,6 +48,8 @@ class Server::Impl {
   asio::awaitable<void> stop(std::string reason);
   void set_admission(const AdmissionLimits& limits);
   void set_pings(std::string_view path, Pings pings);
+  void set_site_rules(const transport::SiteRules& rules);
+  Status reload_tls(const PemFiles& files);
 
   struct LinkRoute {
     LinkOptions options;
@@ -68,6 +71,7 @@ class Server::Impl {
 
   [[nodiscard]] const std::optional<Fingerprint>& fingerprint() const { return fingerprint_; }
   [[nodiscard]] std::size_t connections() const { return admitted_->admission.connections(); }
+  [[nodiscard]] bool is_full() const { return connections() >= limits_.admission.connections; }
   [[nodiscard]] const asio::any_io_executor& executor() const { return tasks_.executor(); }
 
  private:
@@ -178,6 +182,9 @@ class Server::Impl {
   /// `ok`: all of it is in the parser; otherwise why not. Absent: it is gone; counted.
   asio::awaitable<std::optional<beast::http::status>> read_body(Visit& visit, RequestParser& parser,
                                                                 Bytes most, const Deadline& deadline);
+  /// The answer to a request that is for another server, or made by a page of another; counted.
+  [[nodiscard]] std::optional<Response> refuse_foreign(Visit& visit, const Request& request);
+  void note_refused(ServerCount why, const Visit& visit, std::string_view named);
   asio::awaitable<void> visit_page(Visit& visit, RequestParser& parser, Deadline& deadline);
   asio::awaitable<transport::HttpResponse> run(const Page& page, transport::HttpRequest request);
   asio::awaitable<void> answer(Visit& visit, Response response);
@@ -195,6 +202,7 @@ class Server::Impl {
   std::list<Listener> listeners_;
   observe::LogPace refusals_{limits::kRefusalLogPause, limits::kRefusalLogEntries};
   observe::LogPace troubles_{limits::kAcceptLogPause, limits::kRefusalLogEntries};
+  std::optional<transport::SitePolicy> site_;
   std::chrono::seconds turned_away_{};  ///< One for each.
 };
 

@@ -66,6 +66,11 @@ asio::awaitable<void> Server::Impl::serve(Arrival arrival, std::shared_ptr<Ticke
     Response refusal = come_again(request, retry_after());
     co_return co_await answer(visit, std::move(refusal));
   }
+  if (auto foreign = refuse_foreign(visit, request)) {
+    deadline.met();
+    visit.ticket->handshake_ended();
+    co_return co_await answer(visit, std::move(*foreign));
+  }
   const std::string_view target = request.target();
   const auto route = routes_.find(target.substr(0, target.find('?')));
   if (route == routes_.end()) co_return co_await visit_page(visit, parser, deadline);
@@ -78,12 +83,7 @@ asio::awaitable<void> Server::Impl::serve(Arrival arrival, std::shared_ptr<Ticke
   }
   if (auto* socket_route = std::get_if<SocketRoute>(&route->second))
     co_return co_await upgrade(visit, request, *socket_route);
-  if (beast::websocket::is_upgrade(request))
-    co_return co_await upgrade(visit, request, std::get<LinkRoute>(route->second));
-  count(ServerCount::bad_request);
-  Response refusal =
-      make_response(request, plain_text(http::status::upgrade_required, "This path speaks WebSocket only."));
-  co_await answer(visit, std::move(refusal));
+  co_await upgrade(visit, request, std::get<LinkRoute>(route->second));
 }
 
 asio::awaitable<bool> Server::Impl::shake_hands(Visit& visit, const Deadline& deadline) {
@@ -145,11 +145,20 @@ asio::awaitable<void> Server::Impl::answer(Visit& visit, Response response) {
 }
 
 asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request, const LinkRoute& route) {
-  WebSocketStream socket{std::move(visit.stream).into_byte_stream()};
+  if (auto switched = switch_protocols(request, {}); !switched) {
+    count(ServerCount::bad_request);
+    co_return co_await answer(visit, std::move(switched.error()));
+  }
+  ByteStream stream = std::move(visit.stream).into_byte_stream();
+  stream.put_back(std::move(visit.behind));
+  WebSocketStream socket{std::move(stream)};
   prepare(socket, route.options, limits_.handshake);
   socket.set_option(beast::websocket::stream_base::decorator(
       [](beast::websocket::response_type& response) { response.set(http::field::server, "sluice"); }));
-  const http::request<http::empty_body> whole{request};
+  http::request<http::empty_body> whole{request};
+  // Beast reads the first of several lines only; ours were read as one list.
+  whole.set(http::field::upgrade, "websocket");
+  whole.set(http::field::connection, "Upgrade");
   auto [failed] = co_await socket.async_accept(whole, kAwait);
   if (failed) {
     count(failed == beast::error::timeout ? ServerCount::timed_out : ServerCount::bad_request);

@@ -78,7 +78,8 @@ asio::awaitable<Result<Made>> attempt(Url url, DialOptions how, SocketConnectOpt
   }
   if (answer->refusal) {
     refusal = answer->refusal;
-    co_return fail(Errc::refused, where + " answered " + answer->text + " instead of opening a WebSocket.");
+    co_return fail(Errc::refused, where + " answered " + answer->text + " instead of opening a WebSocket." +
+                                      hint_for(refusal->status));
   }
   error_code ignored;
   const auto remote = dialled->socket().remote_endpoint(ignored);

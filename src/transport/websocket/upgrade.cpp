@@ -25,8 +25,12 @@ std::string_view value(const Request& request, Field field) {
   return {text.data(), text.size()};
 }
 
+/// Several lines of one field are one list (RFC 9110 §5.3).
 bool names(const Request& request, Field field, std::string_view token) {
-  return http::token_list{request[field]}.exists({token.data(), token.size()});
+  const auto [begin, end] = request.equal_range(field);
+  return std::any_of(begin, end, [token](const auto& line) {
+    return http::token_list{line.value()}.exists({token.data(), token.size()});
+  });
 }
 
 /// RFC 6455 §4.1: 16 bytes in base64, so 22 characters and two signs of equality.
@@ -60,9 +64,12 @@ std::optional<Response> complaint(const Request& request) {
     return refused;
   }
   if (request.version() < 11) return bad("A WebSocket begins with HTTP/1.1.");
-  if (value(request, Field::host).empty()) return bad("There is no Host.");
+  if (request.count(Field::host) != 1 || value(request, Field::host).empty())
+    return bad("There is no Host, or more than one.");
   if (request.count(Field::sec_websocket_key) != 1 || !is_key(value(request, Field::sec_websocket_key)))
     return bad("There is no valid Sec-WebSocket-Key.");
+  if (request.count(Field::sec_websocket_version) > 1)
+    return bad("There is more than one Sec-WebSocket-Version.");
   if (value(request, Field::sec_websocket_version) != kVersion)
     return refusal(request, http::status::upgrade_required, "Version 13 of WebSocket is spoken here.");
   return std::nullopt;
@@ -157,6 +164,9 @@ Response make_response(const Request& request, transport::HttpResponse content) 
   response.set(Field::server, "sluice");
   if (!bare) response.set(Field::content_type, content.content_type);
   response.set(Field::cache_control, "no-store");
+  // For browsers: it is what it says, and nothing that a page of another origin may show or run.
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set("Cross-Origin-Resource-Policy", "same-origin");
   for (transport::HttpHeader& header : content.headers)
     response.set(header.name, without_controls(std::move(header.value)));
   if (status == http::status::upgrade_required) {

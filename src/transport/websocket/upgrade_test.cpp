@@ -112,6 +112,23 @@ TEST(Upgrade, RefusesABrokenRequest) {
   EXPECT_EQ(status(std::string{kGood}), 101U);
 }
 
+TEST(Upgrade, ReadsSeveralLinesOfAListAsOne) {
+  for (const std::string_view lines :
+       {"Connection: keep-alive\r\nConnection: Upgrade", "Connection: Upgrade\r\nConnection: keep-alive",
+        "Connection: x, y\r\nConnection: z , upgrade"}) {
+    EXPECT_EQ(status(with("Connection:", lines)), 101U) << lines;
+  }
+  EXPECT_EQ(status(with("Connection:", "Connection: keep-alive\r\nConnection: close")), 426U);
+  EXPECT_EQ(status(with("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: WebSocket")), 101U);
+}
+
+TEST(Upgrade, RefusesTwoOfWhatThereIsOneOf) {
+  EXPECT_EQ(status(std::string{kGood} + "Host: server.example.com\r\n"), 400U);
+  EXPECT_EQ(status(std::string{kGood} + "Host: other.example.com\r\n"), 400U);
+  EXPECT_EQ(status(std::string{kGood} + "Sec-WebSocket-Version: 13\r\n"), 400U);
+  EXPECT_EQ(status(std::string{kGood} + "Sec-WebSocket-Version: 8\r\n"), 400U);
+}
+
 TEST(Upgrade, SaysThatItBeginsWithGet) {
   std::string post{kGood};
   post.replace(0, 3, "PUT");

@@ -565,6 +565,51 @@ TEST(WebSocketTls, SaysSoWhenOnlyOneSideSpeaksTls) {
   });
 }
 
+TEST(WebSocketTls, TakesUpANewCertificateAndKeepsTheOldOneWhenItIsHalfWritten) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    const testing::TemporaryFolder folder;
+    const testing::TemporaryFolder renewed;
+    const PemFiles files = *development_certificate(folder.path());
+    const PemFiles fresh = *development_certificate(renewed.path());
+    Fixture fixture{shard, {.tls = files, .limits = {}}};
+    const std::string old_pin = *fingerprint_of(files.certificate);
+    const ConnectOptions old_options{.path = "/v1/echo", .link = {.kind = MessageKind::text}, .pin = old_pin};
+    auto before = co_await connect(fixture.url, old_options);
+    EXPECT_TRUE(before);
+    std::filesystem::copy_file(fresh.certificate, files.certificate,
+                               std::filesystem::copy_options::overwrite_existing);
+    const auto half = fixture.server->reload_tls(files);
+    EXPECT_FALSE(half) << "the key is still the old one";
+    EXPECT_EQ(fixture.server->fingerprint(), old_pin);
+    EXPECT_TRUE(co_await connect(fixture.url, old_options));
+    std::filesystem::copy_file(fresh.key, files.key, std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(fixture.server->reload_tls(files));
+    const ConnectOptions new_options{
+        .path = "/v1/echo", .link = {.kind = MessageKind::text}, .pin = *fingerprint_of(fresh.certificate)};
+    EXPECT_EQ(fixture.server->fingerprint(), new_options.pin);
+    EXPECT_TRUE(co_await connect(fixture.url, new_options));
+    EXPECT_FALSE(co_await connect(fixture.url, old_options));
+    if (before) {
+      Recorder here{fixture.executor};
+      (*before)->listen(here);
+      EXPECT_TRUE(fixture.end(0).send(as_bytes("still here")));
+      EXPECT_EQ(co_await here.message(), "still here") << "who is connected stays";
+    }
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketTls, RefusesAKeyThatOthersMayUse) {
+  asio::io_context shard;
+  const testing::TemporaryFolder folder;
+  const PemFiles files = *development_certificate(folder.path());
+  std::filesystem::permissions(files.key, std::filesystem::perms{0644});
+  const auto refused = Server::create(shard.get_executor(), {.tls = files, .limits = {}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::permission_denied);
+  EXPECT_NE(refused.error().message.find("chmod 600 " + files.key.string()), std::string::npos);
+}
+
 TEST(WebSocketTls, RefusesFilesThatDoNotWork) {
   asio::io_context shard;
   const testing::TemporaryFolder one;

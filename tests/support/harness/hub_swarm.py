@@ -13,7 +13,7 @@ import struct
 import time
 
 UPGRADE = "\r\n".join([
-    "GET {path} HTTP/1.1", "Host: hub", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+    "GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: " + base64.b64encode(bytes(16)).decode(), "Sec-WebSocket-Protocol: sluice.v1.json", "", ""])
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
