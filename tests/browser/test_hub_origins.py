@@ -87,7 +87,9 @@ def test_a_page_whose_name_was_rebound_may_not(crew, browser, hub_with):
     assert (tried["hub"], tried["mailbox"]) == (1006, 1006)
     assert {tried[what] for what in ("page", "metrics", "embedded", "admin")} <= {403, "TypeError"}
     found = refused(hub, crew)
-    assert found["foreign_host"] >= 2 and found["foreign_origin"] == 0
+    assert found["foreign_origin"] == 0
+    if hub.web.startswith("https"):  # without TLS the browser may not even ask
+        assert found["foreign_host"] >= 2
 
 
 def test_a_listed_page_may_open_sockets_and_reads_no_page(browser, hub_with):

@@ -159,7 +159,11 @@ std::expected<Identity, Refused> read_claims(std::string_view json, const ClaimR
   if (!user) return std::unexpected(std::move(user.error()));
   auto rights = rights_of(*claims);
   if (!rights) return std::unexpected(std::move(rights.error()));
-  return Identity{.user = std::move(*user), .rights = std::move(*rights), .expires_at = *until};
+  const auto issued = date_of(*claims, "iat");  // which is a date, or is not there
+  return Identity{.user = std::move(*user),
+                  .rights = std::move(*rights),
+                  .expires_at = *until,
+                  .issued_at = issued ? issued->value_or(0) : 0};
 }
 
 }  // namespace sluice::hub::auth

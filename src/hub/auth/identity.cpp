@@ -39,4 +39,15 @@ bool Rights::may_ask(std::string_view user) const {
   return any_matches(users, user);
 }
 
+Identity refreshed(const Identity& present, const Identity& shown, wire::hub::UnixMs now) {
+  if (present.expires_at != 0 && present.expires_at <= now) return shown;
+  const bool are_dated = present.issued_at != 0 && shown.issued_at != 0;
+  if (are_dated && shown.issued_at < present.issued_at) return present;
+  const bool is_newer = are_dated && shown.issued_at > present.issued_at;
+  const bool lasts_less =
+      shown.expires_at != 0 && (present.expires_at == 0 || shown.expires_at < present.expires_at);
+  if (!is_newer && lasts_less && shown.rights == present.rights) return present;
+  return shown;
+}
+
 }  // namespace sluice::hub::auth

@@ -16,6 +16,8 @@ struct Rights {
   bool all = false;                    ///< To send to everyone.
   bool admin = false;
 
+  bool operator==(const Rights&) const = default;
+
   /// What an open hub grants: everything but administration.
   [[nodiscard]] static Rights of_everyone();
 
@@ -29,6 +31,14 @@ struct Identity {
   std::string user;
   Rights rights{};
   wire::hub::UnixMs expires_at = 0;  ///< 0: never.
+  wire::hub::UnixMs issued_at = 0;   ///< 0: not known.
 };
+
+/// Who somebody is once they have shown a further token: the rights and the expiry are always those of one
+/// token. A token that was issued before the present one changes nothing: it was overtaken on its way, and
+/// what was taken from a user since does not come back while the present one is good. Where both are as old,
+/// or their age is not known, the one shown last counts, but for the expiry when it grants the same: then the
+/// later one stays. Requires that both are of the same user.
+[[nodiscard]] Identity refreshed(const Identity& present, const Identity& shown, wire::hub::UnixMs now);
 
 }  // namespace sluice::hub::auth

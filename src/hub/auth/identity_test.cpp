@@ -71,5 +71,44 @@ TEST(Rights, OfEveryoneAreAllButAdministration) {
   EXPECT_FALSE(rights.admin);
 }
 
+// --- a further token
+
+constexpr wire::hub::UnixMs kNow = 1'000'000;
+
+Identity token(wire::hub::UnixMs issued, wire::hub::UnixMs expires, std::vector<std::string> join = {"ops"}) {
+  return {.user = "ann", .rights = {.join = std::move(join)}, .expires_at = expires, .issued_at = issued};
+}
+
+TEST(Refresh, ThatWasOvertakenOnItsWayMovesNothingBack) {
+  const Identity kept = refreshed(token(900, kNow + 500), token(800, kNow + 100), kNow);
+  EXPECT_EQ(kept.expires_at, kNow + 500);
+  const Identity revoked = refreshed(token(900, kNow + 100, {}), token(800, kNow + 500), kNow);
+  EXPECT_TRUE(revoked.rights.join.empty()) << "what was taken away stays away";
+  EXPECT_EQ(revoked.expires_at, kNow + 100) << "and lasts as long as its own token says";
+}
+
+TEST(Refresh, WithANewerTokenTakesItAsItIs) {
+  const Identity longer = refreshed(token(800, kNow + 100), token(900, kNow + 500, {"dev"}), kNow);
+  EXPECT_EQ(longer.expires_at, kNow + 500);
+  EXPECT_EQ(longer.rights.join, std::vector<std::string>{"dev"});
+  EXPECT_EQ(longer.issued_at, 900);
+  EXPECT_EQ(refreshed(token(800, kNow + 500), token(900, kNow + 100), kNow).expires_at, kNow + 100)
+      << "an issuer may shorten";
+}
+
+TEST(Refresh, WithTokensOfNoDateKeepsTheLaterExpiryOfEqualRights) {
+  EXPECT_EQ(refreshed(token(0, kNow + 500), token(0, kNow + 100), kNow).expires_at, kNow + 500);
+  EXPECT_EQ(refreshed(token(0, kNow + 100), token(0, kNow + 500), kNow).expires_at, kNow + 500);
+  EXPECT_EQ(refreshed(token(800, kNow + 500), token(800, kNow + 100), kNow).expires_at, kNow + 500);
+  EXPECT_EQ(refreshed(token(0, 0), token(0, kNow + 100), kNow).expires_at, 0) << "never";
+  const Identity other = refreshed(token(0, kNow + 500), token(0, kNow + 100, {"dev"}), kNow);
+  EXPECT_EQ(other.expires_at, kNow + 100) << "the expiry is of the token that grants the rights";
+  EXPECT_EQ(other.rights.join, std::vector<std::string>{"dev"});
+}
+
+TEST(Refresh, OfAnExpiredTokenTakesWhateverIsGood) {
+  EXPECT_EQ(refreshed(token(900, kNow), token(800, kNow + 100), kNow).expires_at, kNow + 100);
+}
+
 }  // namespace
 }  // namespace sluice::hub::auth

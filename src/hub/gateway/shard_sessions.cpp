@@ -143,7 +143,7 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   if (identity->user != connection.identity.user) {
     return refuse(connection, {.reason = Reason::forbidden, .message = "The token is another user's."}, now);
   }
-  identify_as(connection, std::move(*identity));
+  identify_as(connection, auth::refreshed(connection.identity, *identity, now.wall));
   say(connection, wire::hub::Refreshed{.expires_at = connection.identity.expires_at}, now);
   std::vector<Conversation> lost;
   for (const auto& [conversation, interest] : connection.interests) {
