@@ -15,14 +15,14 @@ from .hub_swarm import CLOSE, TEXT, take_frame
 
 def upgrade(path="/v1/hub", *headers):
     """A request for a WebSocket."""
-    words = [f"GET {path} HTTP/1.1", "Host: hub", "Upgrade: websocket", "Connection: Upgrade",
+    words = [f"GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
              "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + base64.b64encode(bytes(16)).decode(),
              f"Sec-WebSocket-Protocol: {JSON}", *headers, "", ""]
     return "\r\n".join(words).encode()
 
 
 def get(path, *headers):
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: hub", *headers, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 class Door:
