@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 
 #include "api/hub_connector.hpp"
+#include "api/reconnect_pace.hpp"
 #include "api/session_status.hpp"
 #include "api/tunnel_resources.hpp"
-#include "flow/backoff.hpp"
 #include "peer/rendezvous/client.hpp"
 #include "peer/tunnel/forward_session.hpp"
 #include "runtime/task_scope.hpp"
@@ -68,24 +68,32 @@ class TunnelForward final : public Job {
   asio::awaitable<void> keep_connected();
   asio::awaitable<std::optional<Failure>> connect_once();
   asio::awaitable<std::optional<Failure>> forward_over(std::unique_ptr<transport::Link> link);
-  Result<tunnel::ForwardSession::Ways> open_ways();
+  [[nodiscard]] Status open_entrances();
+  void tell_listening();
+  asio::awaitable<void> take_connections();
   asio::awaitable<void> pause(const Failure& failure);
 
   asio::any_io_executor executor_;
   TunnelForwardOptions options_;
   TunnelForwardObserver& observer_;
   TunnelResources resources_;
-  flow::Backoff backoff_{{}};
+  ReconnectPace pace_;
   tunnel::ForwardSession* session_ = nullptr;  ///< While it runs.
   TunnelStatus ended_;                         ///< Totals of the tunnels that are over.
   std::optional<Failure> failure_;
   bool done_ = false;
   bool stopping_ = false;
+  bool told_listening_ = false;
+  std::unique_ptr<tunnel::Entrances> entrances_;
   runtime::TaskScope attempt_;
   runtime::WakeUp changed_;
 };
 
 asio::awaitable<std::optional<Failure>> TunnelForward::run() {
+  // Before a host is sought: a port that is taken must not cost a code, or the host's attention.
+  if (auto opened = open_entrances(); !opened)
+    co_return Failure{.stage = Stage::start, .error = std::move(opened.error())};
+  attempt_.spawn(take_connections());
   attempt_.spawn(keep_connected());
   while (!done_ && !(stopping_ && session_ == nullptr)) co_await changed_.wait();
   attempt_.cancel();
@@ -95,6 +103,7 @@ asio::awaitable<std::optional<Failure>> TunnelForward::run() {
 
 void TunnelForward::stop() {
   stopping_ = true;
+  if (entrances_) entrances_->close();
   if (session_ != nullptr) session_->stop();
   changed_.notify();
 }
@@ -113,7 +122,9 @@ asio::awaitable<void> TunnelForward::keep_connected() {
 
 asio::awaitable<void> TunnelForward::pause(const Failure& failure) {
   std::random_device random;
-  const Duration wait = backoff_.next(std::uniform_real_distribution<double>{0, 1}(random));
+  const ReconnectPace::End end{.why = failure.error.code,
+                               .random = std::uniform_real_distribution<double>{0, 1}(random)};
+  const Duration wait = pace_.pause_after(end, Clock::now());
   observer_.on_retry(failure, wait);
   asio::steady_timer timer{executor_, wait};
   co_await timer.async_wait(asio::use_awaitable);
@@ -127,28 +138,32 @@ asio::awaitable<std::optional<Failure>> TunnelForward::connect_once() {
                                 .credential = credential_of(options_.credential)};
   auto outcome = co_await rendezvous::connect_as_client(std::move(setup));
   if (!outcome) co_return to_failure(std::move(outcome.error()));
-  backoff_.reset();
+  pace_.connected(Clock::now());
   observer_.on_connected((*outcome)->path(), Clock::now() - start);
   co_return co_await forward_over(std::move(*outcome));
 }
 
-Result<tunnel::ForwardSession::Ways> TunnelForward::open_ways() {
-  tunnel::ForwardSession::Ways ways;
-  for (tunnel::LocalPort& port : options_.ports) {
-    auto listener = tunnel::listen_on(executor_, port);
-    if (!listener) return fail(std::move(listener.error()));
-    port = listener->bound;  // the same port again after a reconnect
-    ways.listeners.push_back(std::move(*listener));
-  }
-  ways.stdio_target = options_.stdio_target;
-  return ways;
+Status TunnelForward::open_entrances() {
+  auto opened = tunnel::Entrances::open(executor_, options_.ports);
+  if (!opened) return fail(std::move(opened.error()));
+  entrances_ = std::move(*opened);
+  return {};
+}
+
+/// They stay open from tunnel to tunnel, so it is said once.
+void TunnelForward::tell_listening() {
+  if (std::exchange(told_listening_, true)) return;
+  for (const tunnel::LocalPort& port : entrances_->ports()) observer_.on_listening(port);
+}
+
+asio::awaitable<void> TunnelForward::take_connections() {
+  return entrances_->run();
 }
 
 asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_ptr<transport::Link> link) {
-  auto ways = open_ways();
-  if (!ways) co_return Failure{.stage = Stage::start, .error = std::move(ways.error())};
-  for (const tunnel::LocalPort& port : options_.ports) observer_.on_listening(port);
-  tunnel::ForwardSession session{executor_, std::move(link), std::move(*ways), resources_.session_options()};
+  tell_listening();
+  tunnel::ForwardSession::Ways ways{.entrances = entrances_.get(), .stdio_target = options_.stdio_target};
+  tunnel::ForwardSession session{executor_, std::move(link), std::move(ways), resources_.session_options()};
   session_ = &session;
   const Error reason = co_await session.run();
   session_ = nullptr;

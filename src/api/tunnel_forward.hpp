@@ -29,7 +29,8 @@ class TunnelForwardObserver {
  public:
   virtual ~TunnelForwardObserver() = default;
   virtual void on_connected(const transport::Path& path, Duration took) = 0;
-  virtual void on_listening(const tunnel::LocalPort& bound) = 0;  ///< With the port that the kernel chose.
+  /// For each port, once: when the first tunnel is there. They have been open since the start, and stay so.
+  virtual void on_listening(const tunnel::LocalPort& bound) = 0;
   virtual void on_closed(const Error& reason) = 0;
   /// With a key the peer is sought again after it was lost; `in` says when.
   virtual void on_retry(const Failure& failure, Duration in) = 0;

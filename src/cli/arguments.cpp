@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include <boost/asio/ip/address_v6.hpp>
+#include <boost/system/error_code.hpp>
 #include <fmt/format.h>
 
 namespace sluice::cli {
@@ -31,6 +33,23 @@ std::size_t end_of_host(std::string_view text) {
   return text.find(':');
 }
 
+constexpr std::string_view kUnix = "unix:";
+constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 §18.6, and TURN's: RFC 8656 §3
+
+/// Whether a host's text can be one: a bracket that is open is a mistyped IPv6 address, and what looks blank
+/// is nothing that a name server is to be asked.
+bool is_host(std::string_view host) {
+  if (host.starts_with('[')) {
+    boost::system::error_code wrong;
+    if (host.size() < 3 || !host.ends_with(']')) return false;
+    (void)boost::asio::ip::make_address_v6(std::string{host.substr(1, host.size() - 2)}, wrong);
+    return !wrong;
+  }
+  return !host.empty() && std::ranges::none_of(host, [](char c) {
+    return c <= ' ' || c == '\x7F' || c == '[' || c == ']' || c == '/' || c == '@' || c == '?';
+  });
+}
+
 std::string without_brackets(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return std::string{host};
@@ -45,7 +64,7 @@ Result<HostPort> parse_host_port(std::string_view text, std::optional<std::uint1
   if (end != std::string_view::npos && end < text.size()) {
     port = text[end] == ':' ? parse_port(text.substr(end + 1)) : std::nullopt;
   }
-  if (host.empty() || host == "[]" || !port) {
+  if (!is_host(host) || !port) {
     return fail(
         Errc::invalid_argument,
         fmt::format("'{}' is not HOST:PORT with a port from 0 to 65535 (IPv6 addresses go in brackets, as in "
@@ -65,7 +84,10 @@ Result<TargetArgument> parse_target(std::string_view text) {
       return fail(Errc::invalid_argument, fmt::format("'{}' has no name before the '='", text));
     }
   }
-  if (is_number(address)) {
+  if (address.starts_with(kUnix)) {
+    target.path = address.substr(kUnix.size());
+    if (!target.path.empty()) return target;
+  } else if (is_number(address)) {
     const auto port = parse_port(address);
     if (port) target.address = {.host = std::string{kLoopback}, .port = *port};
   } else if (auto parsed = parse_host_port(address)) {
@@ -73,7 +95,9 @@ Result<TargetArgument> parse_target(std::string_view text) {
   }
   if (target.address.port == 0) {
     return fail(Errc::invalid_argument,
-                fmt::format("'{}' is not a target: write [NAME=]HOST:PORT, as in ssh=127.0.0.1:22", text));
+                fmt::format("'{}' is not a target: write [NAME=]HOST:PORT, as in ssh=127.0.0.1:22, or "
+                            "[NAME=]unix:/path",
+                            text));
   }
   return target;
 }
@@ -85,14 +109,24 @@ Result<ListenArgument> parse_listen(std::string_view text) {
     return fail(
         Errc::invalid_argument,
         fmt::format("'{}' is not a place to listen: write [BIND:]PORT[:TARGET], as in 2222, 8080:web or "
-                    "127.0.0.1:8080:web",
+                    "127.0.0.1:8080:web, or unix:/path[:TARGET]",
                     text));
   };
   ListenArgument listen{.bind = {.host = std::string{kLoopback}}, .target = {}};
   std::string_view rest = text;
+  if (rest.starts_with(kUnix)) {
+    rest.remove_prefix(kUnix.size());
+    // A target's name holds no slash where a path has another folder.
+    const std::size_t colon = rest.rfind(':');
+    const bool named = colon != std::string_view::npos && rest.find('/', colon) == std::string_view::npos;
+    listen.path = rest.substr(0, named ? colon : rest.size());
+    if (named) listen.target = rest.substr(colon + 1);
+    if (listen.path.empty()) return malformed();
+    return listen;
+  }
   const std::size_t end = end_of_host(rest);
   if (const std::string_view first = rest.substr(0, std::min(end, rest.size())); !is_number(first)) {
-    if (end == std::string_view::npos || end >= rest.size() || rest[end] != ':' || first.empty())
+    if (end == std::string_view::npos || end >= rest.size() || rest[end] != ':' || !is_host(first))
       return malformed();
     listen.bind.host = without_brackets(first);
     rest = rest.substr(end + 1);
@@ -113,7 +147,6 @@ Result<TurnArgument> parse_turn(std::string_view text) {
   constexpr std::string_view kScheme = "turn:";
   constexpr std::string_view kTcp = "?transport=tcp";
   constexpr std::string_view kUdp = "?transport=udp";
-  constexpr std::uint16_t kTurnPort = 3478;  // RFC 8656 §3
   std::string_view rest = text;
   if (!rest.starts_with(kScheme)) return malformed();
   rest.remove_prefix(kScheme.size());
@@ -130,10 +163,23 @@ Result<TurnArgument> parse_turn(std::string_view text) {
     return malformed();
   turn.user = rest.substr(0, colon);
   turn.password = rest.substr(colon + 1, at - colon - 1);
-  auto server = parse_host_port(rest.substr(at + 1), kTurnPort);
+  auto server = parse_host_port(rest.substr(at + 1), kStunPort);
   if (!server || server->port == 0) return malformed();
   turn.server = std::move(*server);
   return turn;
+}
+
+Result<HostPort> parse_stun(std::string_view text) {
+  constexpr std::string_view kScheme = "stun:";
+  std::string_view rest = text;
+  if (rest.starts_with(kScheme)) rest.remove_prefix(kScheme.size());
+  auto server = parse_host_port(rest, kStunPort);
+  if (server && server->port != 0) return server;
+  return fail(
+      Errc::invalid_argument,
+      fmt::format("'{}' is not a STUN server: write HOST, HOST:PORT or stun:HOST:PORT (IPv6 addresses go in "
+                  "brackets, as in [::1]:3478)",
+                  text));
 }
 
 Result<Duration> parse_duration(std::string_view text) {

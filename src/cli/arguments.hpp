@@ -16,18 +16,20 @@ struct HostPort {
   std::uint16_t port = 0;
 };
 
-/// What `sluice host` exposes: `[NAME=][HOST:]PORT`; without a host, loopback; without a name, the empty
-/// name.
+/// What `sluice host` exposes: `[NAME=][HOST:]PORT` or `[NAME=]unix:PATH`; without a host, loopback; without
+/// a name, the empty name.
 struct TargetArgument {
   std::string name;
   HostPort address;
+  std::string path{};  ///< Of a Unix socket, instead of the address.
 };
 
-/// What `sluice forward` listens for: `[BIND:]PORT[:TARGET]`; without a bind address, loopback; port 0 lets
-/// the kernel choose; an empty target is the host's default.
+/// What `sluice forward` listens for: `[BIND:]PORT[:TARGET]` or `unix:PATH[:TARGET]`; without a bind address,
+/// loopback; port 0 lets the kernel choose; an empty target is the host's default.
 struct ListenArgument {
   HostPort bind;
   std::string target;
+  std::string path{};  ///< Of a Unix socket, instead of `bind`.
 };
 
 /// A TURN server with its static credentials: `turn:USER:PASSWORD@HOST[:PORT]`, with `?transport=tcp` for
@@ -45,6 +47,8 @@ struct TurnArgument {
 [[nodiscard]] Result<TargetArgument> parse_target(std::string_view text);
 [[nodiscard]] Result<ListenArgument> parse_listen(std::string_view text);
 [[nodiscard]] Result<TurnArgument> parse_turn(std::string_view text);
+/// `[stun:]HOST[:PORT]`, as a URI of RFC 7064 without its parameters; without a port, 3478.
+[[nodiscard]] Result<HostPort> parse_stun(std::string_view text);
 
 /// A time: `500ms`, `5s`, `2m`, `1h`; at most a day.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);

@@ -1,5 +1,7 @@
 #include "cli/arguments.hpp"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace sluice::cli {
@@ -42,6 +44,45 @@ TEST(Arguments, PlacesToListenInEveryForm) {
 TEST(Arguments, MalformedPlacesToListenAreRefused) {
   for (const char* text : {"", "web", "65536", "127.0.0.1:", "127.0.0.1:web", ":80", "[::1]", "-1"}) {
     EXPECT_FALSE(parse_listen(text)) << text;
+  }
+}
+
+TEST(Arguments, UnixSocketsHaveAPathInsteadOfAPort) {
+  const auto target = parse_target("db=unix:/run/db.sock");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->name, "db");
+  EXPECT_EQ(target->path, "/run/db.sock");
+  EXPECT_EQ(parse_target("unix:./here")->path, "./here");
+  EXPECT_FALSE(parse_target("unix:"));
+  const auto listen = parse_listen("unix:/tmp/a:b/in.sock:db");
+  ASSERT_TRUE(listen);
+  EXPECT_EQ(listen->path, "/tmp/a:b/in.sock");
+  EXPECT_EQ(listen->target, "db");
+  EXPECT_EQ(parse_listen("unix:/tmp/a:b/in.sock")->path, "/tmp/a:b/in.sock");
+  EXPECT_EQ(parse_listen("unix:/tmp/in.sock")->target, "");
+  EXPECT_FALSE(parse_listen("unix:"));
+  EXPECT_FALSE(parse_listen("unix::db"));
+}
+
+TEST(Arguments, StunServersInEveryForm) {
+  EXPECT_EQ(parse_stun("stun.example")->port, 3478);
+  EXPECT_EQ(parse_stun("stun:stun.example")->host, "stun.example");
+  EXPECT_EQ(parse_stun("stun:stun.example")->port, 3478);
+  EXPECT_EQ(parse_stun("stun:stun.example:19302")->port, 19302);
+  EXPECT_EQ(parse_stun("192.0.2.1:1")->host, "192.0.2.1");
+  EXPECT_EQ(parse_stun("[2001:db8::1]")->host, "2001:db8::1");
+  EXPECT_EQ(parse_stun("stun:[::1]:3479")->port, 3479);
+}
+
+TEST(Arguments, MalformedStunAndTurnServersAreRefused) {
+  for (const std::string text :
+       {"", "[::1", "::1]", "[::1]x", "[]", "[nonsense]", "[::1]:", "host:", "host:0", "host:x", "host:70000",
+        ":3478", "a b", "::1", "host:1:2", "stuns:host", "host/path"}) {
+    const auto stun = parse_stun(text);
+    ASSERT_FALSE(stun) << text;
+    EXPECT_EQ(stun.error().code, Errc::invalid_argument) << text;
+    EXPECT_FALSE(parse_stun("stun:" + text)) << text;
+    EXPECT_FALSE(parse_turn("turn:user:password@" + text)) << text;
   }
 }
 

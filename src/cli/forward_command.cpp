@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/json/array.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "api/tunnel_forward.hpp"
 #include "cli/arguments.hpp"
@@ -44,10 +46,17 @@ class ReportForward final : public api::TunnelForwardObserver {
         fmt::format("connected in {}, {}", human_duration(took), path_text(path)));
   }
   void on_listening(const tunnel::LocalPort& bound) override {
+    boost::json::object fields{{"service", "forward"}, {"target", bound.target}};
+    if (bound.path.empty()) {
+      fields["address"] = bound.bind;
+      fields["port"] = bound.port;
+    } else {
+      fields["path"] = bound.path;
+    }
+    fields["addresses"] = boost::json::array(bound.addresses.begin(), bound.addresses.end());
     reporter_.event(
-        "listening",
-        {{"service", "forward"}, {"address", bound.bind}, {"port", bound.port}, {"target", bound.target}},
-        fmt::format("{}:{} leads to {}", bound.bind, bound.port,
+        "listening", std::move(fields),
+        fmt::format("{} leads to {}", fmt::join(bound.addresses, ", "),
                     bound.target.empty() ? "the host's default target" : "'" + bound.target + "'"));
   }
   void on_closed(const Error& reason) override {
@@ -104,7 +113,8 @@ Result<api::TunnelForwardOptions> forward_options(const ForwardArguments& argume
   for (const std::string& text : listen) {
     auto place = parse_listen(text);
     if (!place) return fail(std::move(place.error()));
-    ports.push_back({.bind = place->bind.host, .port = place->bind.port, .target = place->target});
+    ports.push_back(
+        {.bind = place->bind.host, .port = place->bind.port, .path = place->path, .target = place->target});
   }
   if (ports.empty() && !arguments.stdio) {
     return fail(Errc::invalid_argument, "nothing to do: name a local port, as in `sluice forward CODE 2222`");
@@ -141,11 +151,13 @@ void add_forward_command(CLI::App& app, Action& chosen) {
       "  sluice forward 7-goldfish-amusement-tiger 2222\n"
       "  sluice forward 7-goldfish-amusement-tiger -L 2222:ssh -L 127.0.0.1:8080:web\n"
       "  sluice forward --key tunnel.key --hub wss://hub.example:7788 5432:db\n"
+      "  sluice forward 7-goldfish-amusement-tiger localhost:8080:web unix:/run/me/db.sock:db\n"
       "  ssh -o ProxyCommand='sluice forward --key tunnel.key --stdio ssh' user@host");
   auto arguments = std::make_shared<ForwardArguments>();
   command->add_option("CODE PORT", arguments->positional,
-                      "[CODE] [[BIND:]PORT[:TARGET]...]; port 0: any free one");
-  command->add_option("-L", arguments->listen, "[BIND:]PORT[:TARGET]; may be repeated")
+                      "[CODE] [[BIND:]PORT[:TARGET]... | unix:PATH[:TARGET]...]; port 0: any free one; BIND\n"
+                      "localhost or *: both families");
+  command->add_option("-L", arguments->listen, "[BIND:]PORT[:TARGET] or unix:PATH[:TARGET]; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--stdio", arguments->stdio,
                       "Join standard input and output to this target ('' for the default)");

@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "cli/command.hpp"
 #include "cli/peer_arguments.hpp"
 #include "cli/run_job.hpp"
+#include "core/limits.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -18,6 +20,7 @@ namespace {
 struct HostArguments {
   PeerArguments peer;
   std::vector<std::string> targets;
+  std::size_t max_clients = limits::kMaxSessions;
 };
 
 class ReportHost final : public api::TunnelHostObserver {
@@ -70,7 +73,8 @@ class ReportHost final : public api::TunnelHostObserver {
 Result<api::TunnelHostOptions> host_options(const HostArguments& arguments) {
   auto peer = peer_options(arguments.peer);
   if (!peer) return fail(std::move(peer.error()));
-  api::TunnelHostOptions options{.peer = std::move(*peer), .targets = {}, .key = {}};
+  api::TunnelHostOptions options{
+      .peer = std::move(*peer), .targets = {}, .key = {}, .max_clients = arguments.max_clients};
   auto memory = memory_limit(arguments.peer);
   if (!memory) return fail(std::move(memory.error()));
   options.memory = *memory;
@@ -78,7 +82,10 @@ Result<api::TunnelHostOptions> host_options(const HostArguments& arguments) {
   for (const std::string& text : arguments.targets) {
     auto target = parse_target(text);
     if (!target) return fail(std::move(target.error()));
-    targets.push_back({.name = target->name, .host = target->address.host, .port = target->address.port});
+    targets.push_back({.name = target->name,
+                       .host = target->address.host,
+                       .port = target->address.port,
+                       .path = target->path});
   }
   auto made = tunnel::Targets::make(std::move(targets));
   if (!made) return fail(std::move(made.error()));
@@ -111,11 +118,16 @@ void add_host_command(CLI::App& app, Action& chosen) {
       "minutes and for any number of clients, and burnt by a wrong guess; then a new one is printed.\n\n"
       "Examples:\n"
       "  sluice host 127.0.0.1:22\n"
-      "  sluice host ssh=127.0.0.1:22 web=127.0.0.1:80 db=10.0.0.7:5432\n"
+      "  sluice host ssh=127.0.0.1:22 web=127.0.0.1:80 db=10.0.0.7:5432 docker=unix:/run/docker.sock\n"
       "  sluice host --key tunnel.key --hub wss://hub.example:7788 --stun stun.example:3478 22");
   auto arguments = std::make_shared<HostArguments>();
-  command->add_option("TARGET", arguments->targets, "[NAME=][HOST:]PORT; the first is the default")
+  command
+      ->add_option("TARGET", arguments->targets,
+                   "[NAME=][HOST:]PORT or [NAME=]unix:PATH; the first is the default")
       ->required();
+  command->add_option("--max-clients", arguments->max_clients, "Clients at the same time; others are told so")
+      ->check(CLI::Range(std::size_t{1}, limits::kMaxSessions))
+      ->capture_default_str();
   add_peer_options(*command, arguments->peer);
   command->callback([&chosen, arguments] {
     chosen.run = [arguments](Reporter& reporter) { return run_host(*arguments, reporter); };

@@ -33,12 +33,11 @@ void add_peer_options(CLI::App& command, PeerArguments& arguments) {
 }
 
 Result<api::PeerOptions> peer_options(const PeerArguments& arguments) {
-  constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 §18.6
   auto hub = api::parse_hub(arguments.hub, arguments.hub_pin);
   if (!hub) return fail(std::move(hub.error()));
   api::PeerOptions options{.hub = std::move(*hub), .ice = {}};
   if (!arguments.stun.empty()) {
-    auto server = parse_host_port(arguments.stun, kStunPort);
+    auto server = parse_stun(arguments.stun);
     if (!server) return fail(std::move(server.error()));
     options.ice.stun = webrtc::StunServer{.host = server->host, .port = server->port};
   }

@@ -59,4 +59,14 @@ inline constexpr auto kTunnelSettled = 60s;
 /// asking takes its only place for an introduction.
 inline constexpr auto kHostFullPause = 3s;
 
+/// How long connections to a forward's ports wait for a tunnel that was lost, before they are reset: as long
+/// as a client's socket waits for its target.
+inline constexpr auto kEntrancePatience = 30s;
+/// A connection over which nothing has come for so long is asked whether the other side is still there; so
+/// often; and given up after so many questions without an answer. Three minutes, where the system's own
+/// figures make it two hours: firewalls forget a quiet connection after five.
+inline constexpr auto kKeepAliveIdle = 120s;
+inline constexpr auto kKeepAliveInterval = 15s;
+inline constexpr int kKeepAliveProbes = 4;
+
 }  // namespace sluice::limits

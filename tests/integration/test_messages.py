@@ -74,9 +74,8 @@ def test_with_a_key_a_host_name_is_a_place_to_listen(crew):
     key = crew.folder() / "tunnel.key"
     crew.run(sluice_binary(), "keygen", key)
     hub = f"ws://127.0.0.1:{crew.unused_port()}"
-    forward = sluice.start(crew, "forward", "forward", "--key", key, "--hub", hub, "my-host:2222")
-    forward.wait_event("retry")  # so its arguments were understood
-    assert forward.stop() == 0
+    forward = sluice.start(crew, "forward", "forward", "--key", key, "--hub", hub, "my-host.invalid:2222")
+    assert "cannot listen on my-host.invalid" in forward.wait_event("error", code="not_found")["message"]
 
 
 @pytest.mark.parametrize("command", ["hub", "host", "forward", "keygen", "demo", "version"])

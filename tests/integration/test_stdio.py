@@ -94,3 +94,23 @@ def test_the_hosts_side_is_told_when_ssh_ends_its_proxy_command(crew):
     forward.stdin.close()
     forward.signal(signal.SIGHUP)
     assert host.wait_event("peer_closed")["reason"] == "closed"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_descriptors_are_nobodys(crew, closed):
+    """Without care the next socket gets the number of a closed descriptor, and output goes into it."""
+    received = []
+
+    def take(connection):
+        connection.settimeout(60)
+        received.append(streams.read_to_end(connection))
+
+    port, thread = serve_once(crew, take)
+    hub = sluice.start_hub(crew)
+    code = sluice.wait_code(sluice.start_host(crew, hub, f"t=127.0.0.1:{port}"))
+    done = crew.run("sh", "-c", f'exec "$@" {closed}', "sh", sluice_binary(), "forward", code, "--stdio", "t", "--json",
+                    *hub.options, input="for the target")
+    thread.join()
+    assert done.returncode == 0
+    assert received == [b"" if "<&-" in closed else b"for the target"]
+    assert done.stdout == ""

@@ -81,17 +81,19 @@ class Tunnel {
         *Targets::make({{.name = "service", .host = "127.0.0.1", .port = acceptor_.local_endpoint().port()},
                         {.name = "closed", .host = "127.0.0.1", .port = closed_port}}),
         options);
-    ForwardSession::Ways ways;
-    for (const char* target : {"", "closed", "unknown"}) {
-      ways.listeners.push_back(*listen_on(executor_, {.bind = "127.0.0.1", .port = 0, .target = target}));
-      ports_.push_back(ways.listeners.back().bound.port);
-    }
-    forward_.emplace(executor_, std::move(links.second), std::move(ways), options);
+    std::vector<LocalPort> ports;
+    for (const char* target : {"", "closed", "unknown"})
+      ports.push_back({.bind = "127.0.0.1", .port = 0, .target = target});
+    entrances_ = *Entrances::open(executor_, ports);
+    for (const LocalPort& port : entrances_->ports()) ports_.push_back(port.port);
+    forward_.emplace(executor_, std::move(links.second), ForwardSession::Ways{.entrances = entrances_.get()},
+                     options);
   }
 
   /// Runs `test` beside the tunnel, then stops the forward and waits until all has ended.
   void run(std::function<awaitable<void>(Tunnel&)> test) {
     scope_.spawn(serve());
+    scope_.spawn(entrances_->run());
     scope_.spawn(keep(*host_, host_end_));
     scope_.spawn(keep(*forward_, forward_end_));
     runtime::TaskScope main{executor_};
@@ -126,6 +128,7 @@ class Tunnel {
   tcp::acceptor acceptor_{executor_};
   MemoryLink* host_link_;
   MemoryLink* forward_link_;
+  std::unique_ptr<Entrances> entrances_;
   std::optional<HostSession> host_;
   std::optional<ForwardSession> forward_;
   std::vector<std::uint16_t> ports_;
@@ -406,20 +409,6 @@ TEST(TunnelOverTcp, DrainsBeforeItStops) {
     EXPECT_EQ(co_await ask(socket, "last words"), "last words");
   });
   EXPECT_EQ(tunnel.forward_end_->code, Errc::closed);
-}
-
-TEST(ListenOn, SaysWhatIsWrong) {
-  asio::io_context io;
-  const auto first = listen_on(io.get_executor(), {.bind = "127.0.0.1", .port = 0, .target = ""});
-  ASSERT_TRUE(first);
-  EXPECT_NE(first->bound.port, 0);
-  const auto second =
-      listen_on(io.get_executor(), {.bind = "127.0.0.1", .port = first->bound.port, .target = ""});
-  ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, Errc::address_in_use);
-  EXPECT_NE(second.error().message.find(std::to_string(first->bound.port)), std::string::npos);
-  EXPECT_EQ(listen_on(io.get_executor(), {.bind = "192.0.2.1", .port = 0, .target = ""}).error().code,
-            Errc::not_found);
 }
 
 }  // namespace

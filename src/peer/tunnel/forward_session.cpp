@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "observe/log.hpp"
@@ -16,52 +13,16 @@ namespace sluice::tunnel {
 namespace {
 
 namespace asio = boost::asio;
-using tcp = asio::ip::tcp;
 using observe::LogLevel;
 
-Errc code_of(const boost::system::error_code& error) {
-  if (error == asio::error::address_in_use) return Errc::address_in_use;
-  if (error == asio::error::access_denied) return Errc::permission_denied;
-  if (error == boost::system::errc::address_not_available) return Errc::not_found;
-  return Errc::io;
-}
-
-std::string text_of(const tcp::endpoint& endpoint) {
-  return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
-}
-
 }  // namespace
-
-Result<Listener> listen_on(const asio::any_io_executor& executor, const LocalPort& port) {
-  if (auto valid = wire::check_target(port.target); !valid) return fail(valid.error());
-  const auto failed = [&port](const boost::system::error_code& error) {
-    return fail(code_of(error),
-                fmt::format("cannot listen on {}:{}: {}", port.bind, port.port, error.message()));
-  };
-  boost::system::error_code error;
-  tcp::resolver resolver{executor};
-  const auto addresses =
-      resolver.resolve(port.bind, std::to_string(port.port), tcp::resolver::passive, error);
-  if (error) return failed(error);
-  const tcp::endpoint address = *addresses.begin();
-  tcp::acceptor acceptor{executor};
-  acceptor.open(address.protocol(), error);
-  if (!error) acceptor.set_option(asio::socket_base::reuse_address{true}, error);
-  if (!error) acceptor.bind(address, error);
-  if (!error) acceptor.listen(limits::kListenBacklog, error);
-  if (error) return failed(error);
-  LocalPort bound = port;
-  bound.port = acceptor.local_endpoint(error).port();
-  if (error) return failed(error);
-  return Listener{.acceptor = std::move(acceptor), .bound = std::move(bound)};
-}
 
 ForwardSession::ForwardSession(const asio::any_io_executor& executor, std::unique_ptr<transport::Link> link,
                                Ways ways, SessionOptions options)
     : Endpoint(executor, std::move(link), Role::client, options), ways_(std::move(ways)) {}
 
 void ForwardSession::on_ready() {
-  for (Listener& listener : ways_.listeners) tasks().spawn(accept(listener));
+  if (ways_.entrances != nullptr) ways_.entrances->lead_to(*this);
   if (ways_.stdio_target) join_stdio();
 }
 
@@ -74,33 +35,16 @@ void ForwardSession::join_stdio() {
 }
 
 void ForwardSession::on_stop() {
-  boost::system::error_code ignored;
-  for (Listener& listener : ways_.listeners) listener.acceptor.close(ignored);
+  if (ways_.entrances != nullptr) ways_.entrances->leave(*this);
 }
 
-asio::awaitable<void> ForwardSession::accept(Listener& listener) {
-  asio::steady_timer pause{tasks().executor()};
-  while (listener.acceptor.is_open()) {
-    auto [error, socket] = co_await listener.acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
-    if (!error) {
-      take(std::move(socket), listener.bound.target);
-    } else if (listener.acceptor.is_open()) {
-      // No descriptors, no memory: the connection waits in the backlog meanwhile.
-      observe::log(LogLevel::warn, "tunnel",
-                   [&error] { return "cannot accept a connection: " + error.message(); });
-      pause.expires_after(limits::kAcceptPause);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-  }
-}
-
-void ForwardSession::take(tcp::socket socket, const std::string& target) {
+void ForwardSession::take(StreamSocket socket, const std::string& target) {
   boost::system::error_code error;
   const auto remote = socket.remote_endpoint(error);
-  const auto local = error ? tcp::endpoint{} : socket.local_endpoint(error);
+  const auto local = error ? StreamProtocol::endpoint{} : socket.local_endpoint(error);
   if (error) return;  // it is gone already
-  const std::string four_tuple = text_of(remote) + " " + text_of(local);
-  const wire::SocketId id = session().choose_id(socket_hash(as_bytes(four_tuple)));
+  const std::string tuple = fmt::format("{} {} {}", text_of(remote), text_of(local), ++taken_);
+  const wire::SocketId id = session().choose_id(socket_hash(as_bytes(tuple)));
   const auto opened =
       session().open(id, std::make_unique<TcpSocket>(std::move(socket), report_as(id)), target, Clock::now());
   if (!opened) {

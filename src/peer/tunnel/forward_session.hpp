@@ -3,38 +3,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
-
-#include <boost/asio/ip/tcp.hpp>
 
 #include "core/tunnel_limits.hpp"
 #include "observe/log_pace.hpp"
 #include "peer/tunnel/endpoint.hpp"
+#include "peer/tunnel/entrances.hpp"
 
 namespace sluice::tunnel {
 
-/// A local port that leads to one of the host's targets.
-struct LocalPort {
-  std::string bind;        ///< A numeric address or a name.
-  std::uint16_t port = 0;  ///< 0: the kernel chooses.
-  std::string target;      ///< Empty: the host's default.
-};
-
-/// A place where local connections are taken, open before anybody takes them.
-struct Listener {
-  boost::asio::ip::tcp::acceptor acceptor;
-  LocalPort bound;  ///< With the port that the kernel chose.
-};
-
-/// Opens a local port. Errors: `address_in_use`, `permission_denied`, `not_found` (no such address here),
-/// `invalid_argument` (target), `io`.
-[[nodiscard]] Result<Listener> listen_on(const boost::asio::any_io_executor& executor, const LocalPort& port);
-
 /// The client's end of a tunnel: takes local connections and opens a stream for each.
-class ForwardSession final : public Endpoint {
+class ForwardSession final : public Endpoint, private EntranceUser {
  public:
   struct Ways {
-    std::vector<Listener> listeners{};
+    /// Lead here from the moment on that both sides are ready, until the session stops. They outlive it.
+    Entrances* entrances = nullptr;
     /// Standard input and output joined to a target; when that stream ends, the whole tunnel does.
     std::optional<std::string> stdio_target{};
   };
@@ -50,8 +32,7 @@ class ForwardSession final : public Endpoint {
   void on_stream_end(wire::SocketId id, const StreamEnd& end) override;
   void dial(wire::SocketId, const Target&) override {}  // the host's part
   void forget_dial(wire::SocketId) override {}
-  boost::asio::awaitable<void> accept(Listener& listener);
-  void take(boost::asio::ip::tcp::socket socket, const std::string& target);
+  void take(StreamSocket socket, const std::string& target) override;
   void join_stdio();
   boost::asio::awaitable<void> stop_later();
 
@@ -59,6 +40,7 @@ class ForwardSession final : public Endpoint {
   std::optional<wire::SocketId> stdio_;
   std::optional<StreamEnd> stdio_end_;
   observe::LogPace pace_{limits::kRejectionLogPause, limits::kRejectionKinds};
+  std::uint64_t taken_ = 0;  ///< Connections, to tell those apart that have no addresses.
 };
 
 }  // namespace sluice::tunnel

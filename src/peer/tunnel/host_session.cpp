@@ -21,6 +21,14 @@ void HostSession::dial(wire::SocketId id, const Target& target) {
   tasks().spawn(serve(id, std::move(dial), target));
 }
 
+asio::awaitable<std::expected<StreamSocket, DialFailure>> HostSession::connect(Dial& dial,
+                                                                               const Target& target) {
+  if (!target.path.empty()) co_return co_await connect_unix(target.path);
+  auto connected = co_await dial.connect(target);
+  if (!connected) co_return std::unexpected(std::move(connected.error()));
+  co_return StreamSocket{std::move(*connected)};
+}
+
 /// Its task ends at the next turn of the loop, and takes its descriptor with it.
 void HostSession::forget_dial(wire::SocketId id) {
   const auto asked = dials_.find(id);
@@ -31,7 +39,7 @@ void HostSession::forget_dial(wire::SocketId id) {
 
 asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial> dial,
                                          const Target& target) {
-  auto connected = co_await dial->connect(target);
+  auto connected = co_await connect(*dial, target);
   // An id may come again while its forgotten dial ends.
   const auto asked = dials_.find(id);
   if (asked == dials_.end() || asked->second != dial) co_return;

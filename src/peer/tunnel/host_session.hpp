@@ -1,5 +1,6 @@
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include "peer/tunnel/dial.hpp"
 #include "peer/tunnel/endpoint.hpp"
 #include "peer/tunnel/targets.hpp"
+#include "peer/tunnel/unix_path.hpp"
 
 namespace sluice::tunnel {
 
@@ -23,6 +25,8 @@ class HostSession final : public Endpoint {
   void forget_dial(wire::SocketId id) override;
   void on_refused(wire::CloseReason reason, const std::string& text) override;
   void log_rejected(wire::CloseReason reason, const std::string& text);
+  static boost::asio::awaitable<std::expected<StreamSocket, DialFailure>> connect(Dial& dial,
+                                                                                  const Target& target);
   boost::asio::awaitable<void> serve(wire::SocketId id, std::shared_ptr<Dial> dial, const Target& target);
 
   /// The dials whose outcome is waited for; no more than streams.

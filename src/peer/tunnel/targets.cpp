@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "peer/tunnel/unix_path.hpp"
+
 namespace sluice::tunnel {
 
 Result<Targets> Targets::make(std::vector<Target> targets) {
   for (auto target = targets.begin(); target != targets.end(); ++target) {
     if (auto fits = wire::check_target(target->name); !fits) return fail(std::move(fits.error()));
-    if (target->port == 0) {
+    if (!target->path.empty()) {
+      if (auto fits = check_unix_path(target->path); !fits) return fail(std::move(fits.error()));
+    } else if (target->port == 0) {
       return fail(Errc::invalid_argument, "target \"" + target->name + "\" has no port to connect to");
     }
     const bool twice =

@@ -10,11 +10,12 @@
 
 namespace sluice::tunnel {
 
-/// A TCP service that a host exposes.
+/// A service that a host exposes, over TCP or at a Unix socket.
 struct Target {
   std::string name;  ///< What clients ask for.
   std::string host;  ///< A name or a numeric address, without brackets.
   std::uint16_t port = 0;
+  std::string path{};  ///< Of a Unix socket, instead of both.
 };
 
 /// What clients may reach, and nothing else: default deny.
@@ -23,7 +24,8 @@ struct Target {
 class Targets {
  public:
   Targets() = default;  ///< None: everything is refused.
-  /// Errors: `invalid_argument` for a name that CONNECT cannot carry, that stands there twice, or for port 0.
+  /// Errors: `invalid_argument` for a name that CONNECT cannot carry, that stands there twice, for port 0, or
+  /// for a path that no Unix socket can have.
   [[nodiscard]] static Result<Targets> make(std::vector<Target> targets);
 
   struct Refusal {

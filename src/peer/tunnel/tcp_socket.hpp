@@ -2,18 +2,19 @@
 
 #include <memory>
 
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 
 #include "peer/tunnel/descriptor_waits.hpp"
 #include "peer/tunnel/socket.hpp"
 
 namespace sluice::tunnel {
 
-/// A connected TCP socket as a session's Socket. Turns Nagle off: what the tunnel delivers has been waited
-/// for once.
+/// A connected TCP or Unix socket as a session's Socket. Turns TCP's Nagle off: what the tunnel delivers has
+/// been waited for once; and its keep-alives on (`limits::kKeepAliveIdle`), so that a stream ends whose
+/// application's machine has gone without a word.
 class TcpSocket final : public Socket {
  public:
-  TcpSocket(boost::asio::ip::tcp::socket socket, Report report);
+  TcpSocket(boost::asio::generic::stream_protocol::socket socket, Report report);
   TcpSocket(const TcpSocket&) = delete;
   TcpSocket& operator=(const TcpSocket&) = delete;
   ~TcpSocket() override;
@@ -25,7 +26,7 @@ class TcpSocket final : public Socket {
   void reset() override;
 
  private:
-  using Waits = DescriptorWaits<boost::asio::ip::tcp::socket>;
+  using Waits = DescriptorWaits<boost::asio::generic::stream_protocol::socket>;
   std::shared_ptr<Waits> waits_;
 };
 

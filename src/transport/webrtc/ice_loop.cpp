@@ -1,12 +1,47 @@
 #include "transport/webrtc/ice_loop.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <nice/agent.h>
 
+#include "observe/log.hpp"
+
 namespace sluice::webrtc {
+
+namespace {
+
+/// What GLib and libnice have to say is of use to those who look into them, and no line of ours: it goes to
+/// our log, at its lowest levels, and never raw to standard error. Only a fatal error is left to GLib, which
+/// ends the process.
+GLogWriterOutput log_for_glib(GLogLevelFlags level, const GLogField* fields, gsize count,
+                              gpointer /*unused*/) {
+  if ((level & G_LOG_FLAG_FATAL) != 0) return g_log_writer_default(level, fields, count, nullptr);
+  const bool wrong = (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) != 0;
+  observe::log(wrong ? observe::LogLevel::debug : observe::LogLevel::trace, "ice", [&] {
+    std::string text;
+    for (const GLogField& field : std::span{fields, count}) {
+      if (std::string_view{field.key} != "MESSAGE") continue;
+      const auto* const value = static_cast<const char*>(field.value);
+      text =
+          field.length < 0 ? std::string{value} : std::string{value, static_cast<std::size_t>(field.length)};
+    }
+    return text;
+  });
+  return G_LOG_WRITER_HANDLED;
+}
+
+GMainContext* make_context() {
+  g_log_set_writer_func(log_for_glib, nullptr, nullptr);  // once in a process, as this is
+  return g_main_context_new();
+}
+
+}  // namespace
 
 IceLoop& IceLoop::instance() {
   static IceLoop loop;
@@ -14,7 +49,7 @@ IceLoop& IceLoop::instance() {
 }
 
 IceLoop::IceLoop()
-    : context_(g_main_context_new()), loop_(g_main_loop_new(context_, FALSE)), thread_([this] {
+    : context_(make_context()), loop_(g_main_loop_new(context_, FALSE)), thread_([this] {
         // libnice resolves names and ends its closing through the thread's default context.
         g_main_context_push_thread_default(context_);
         g_main_loop_run(loop_);
