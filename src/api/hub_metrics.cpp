@@ -1,5 +1,6 @@
 #include "api/hub_metrics.hpp"
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -48,6 +49,10 @@ class Page {
   }
   void sample(std::vector<observe::MetricLabel> labels, Bytes value) {
     sample(std::move(labels), value.count());
+  }
+  void histogram(std::string name, std::string help, observe::Histogram value) {
+    add(std::move(name), std::move(help), MetricKind::histogram);
+    metrics_.back().samples.push_back({.labels = {}, .value = std::move(value)});
   }
   void sample(std::vector<observe::MetricLabel> labels, double value) {
     metrics_.back().samples.push_back({.labels = std::move(labels), .value = value});
@@ -133,6 +138,13 @@ void add_clients(Page& page, const GatewayStatus& status) {
   page.counter("sluice_hub_received_bytes_total", "Bytes of messages from clients.", status.totals.received);
 }
 
+observe::Histogram histogram_of(const hub::DeliveryTimes& times) {
+  std::vector<double> bounds;
+  for (std::size_t i = 0; i + 1 < hub::DeliveryTimes::kBuckets; ++i)
+    bounds.push_back(std::chrono::duration<double>(hub::DeliveryTimes::bound(i)).count());
+  return {std::move(bounds), {times.counts().begin(), times.counts().end()}, times.sum().count()};
+}
+
 void add_messages(Page& page, const GatewayStatus& status) {
   page.counter("sluice_hub_envelopes_received_total", "Messages of any kind from clients.",
                status.counts.received);
@@ -153,6 +165,8 @@ void add_messages(Page& page, const GatewayStatus& status) {
   page.gauge("sluice_hub_books_balanced",
              "1: what was accepted is delivered, gapped, expired or pending, to the last copy.",
              std::uint64_t{books.balance(status.pending)});
+  page.histogram("sluice_hub_delivery_seconds", "From a message's acceptance to the receiver's socket.",
+                 histogram_of(books.times));
 }
 
 void add_pressure(Page& page, const GatewayStatus& status) {

@@ -112,7 +112,7 @@ Outbox::Sent Outbox::advance(std::size_t bytes, TimePoint now) {
   ENSURE(!queue.empty() && bytes <= queue.front().bytes());
   const auto entry = queue.begin();
   const OutboxItem& item = entry->item;
-  Sent sent{.source = item.source, .urgency = item.urgency};
+  Sent sent{.source = item.source, .urgency = item.urgency, .begun = item.begun};
   const Frames& frames = *item.frames;
   const std::size_t reached = frames.begin_of(entry->frame) + entry->begun + bytes;
   while (entry->frame < entry->end && frames.end_of(entry->frame) <= reached) {

@@ -39,6 +39,7 @@ struct OutboxItem {
   std::uint64_t first = 0;   ///< The first one's offset at its source.
   bool counted = false;      ///< The receiver acknowledges them.
   std::uint64_t about = 0;   ///< A source that is to be forgotten with it, where it is none of its messages.
+  TimePoint begun{};         ///< When the first of them began its way, for whoever measures it.
   std::string key{};  ///< With `conflate`, which asks for one frame an item; empty: it replaces nothing.
 };
 
@@ -107,6 +108,7 @@ class Outbox {
     std::uint64_t source = 0;
     std::uint64_t last = 0;  ///< The last one's offset.
     Urgency urgency = Urgency::normal;
+    TimePoint begun{};  ///< As of the item.
   };
   /// The link took so many bytes of what `front` returned.
   Sent advance(std::size_t bytes, TimePoint now);

@@ -90,6 +90,13 @@ Histogram::Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), c
   ENSURE(std::ranges::adjacent_find(bounds_, std::greater_equal{}) == bounds_.end());
 }
 
+Histogram::Histogram(std::vector<double> bounds, std::vector<std::uint64_t> counts, double sum)
+    : Histogram(std::move(bounds)) {
+  ENSURE(counts.size() == counts_.size());
+  counts_ = std::move(counts);
+  sum_ = sum;
+}
+
 void Histogram::observe(double value) {
   ENSURE(!std::isnan(value));
   const auto bucket = std::ranges::lower_bound(bounds_, value) - bounds_.begin();

@@ -19,6 +19,9 @@ class Histogram {
   /// Upper bounds, each included in its bucket: finite and ascending (ENSURE). Above the last is one bucket
   /// more.
   explicit Histogram(std::vector<double> bounds);
+  /// One that was counted elsewhere: of each bucket alone (ENSURE: one more than bounds), and the sum of all
+  /// values.
+  Histogram(std::vector<double> bounds, std::vector<std::uint64_t> counts, double sum);
 
   void observe(double value);  ///< A number (ENSURE).
   /// Adds what another one with the same bounds (ENSURE) has seen.

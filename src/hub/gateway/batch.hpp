@@ -22,6 +22,7 @@ struct Batch {
   flow::Urgency urgency = flow::Urgency::normal;
   flow::DropPolicy policy = flow::DropPolicy::newest;
   std::string key{};
+  TimePoint begun{};  ///< When the first of them was accepted; none: of a replay, which nobody measures.
   std::array<SharedFrames, wire::hub::kEncodings> frames{};  ///< Null where nobody speaks it.
   flow::Charge memory{};
   flow::Charge backlog{};

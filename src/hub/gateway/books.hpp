@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "hub/gateway/delivery_times.hpp"
+
 namespace sluice::hub {
 
 /// Where every copy of a message went that the hub took upon itself to bring to a receiver.
@@ -14,7 +16,8 @@ struct Books {
       0;                     ///< Acknowledged; for a client that does not acknowledge: given to its socket.
   std::uint64_t gapped = 0;  ///< Dropped, and the client is told by a Gap.
   std::uint64_t expired =
-      0;  ///< Its connection ended first; a session that resumes gets it or is told of it.
+      0;                  ///< Its connection ended first; a session that resumes gets it or is told of it.
+  DeliveryTimes times{};  ///< Of those that a socket took, replays not included.
 
   [[nodiscard]] std::uint64_t pending() const { return accepted - delivered - gapped - expired; }
   [[nodiscard]] bool balance(std::uint64_t waiting) const {
@@ -25,6 +28,7 @@ struct Books {
     delivered += other.delivered;
     gapped += other.gapped;
     expired += other.expired;
+    times += other.times;
     return *this;
   }
 };

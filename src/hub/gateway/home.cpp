@@ -205,6 +205,7 @@ void Home::add_to_batch(Delivery delivery, Moment now) {
   const bool alone = around_.route->policy == flow::DropPolicy::conflate;  // an outbox replaces whole batches
   if (!batch_.empty() && (alone || batch_bytes_ + size > limits::kBatchBytes.count())) flush(now.at);
   batch_bytes_ += size;
+  if (batch_.empty()) batch_begun_ = now.at;
   batch_.push_back(std::move(delivery));
   if (alone || now.at - flushed_at_ >= options_.tick) flush(now.at);
 }
@@ -222,7 +223,8 @@ void Home::flush(TimePoint now) {
                                              .first = std::get<Delivery>(messages.front()).position.offset,
                                              .count = static_cast<std::uint32_t>(messages.size()),
                                              .urgency = around_.route->urgency,
-                                             .policy = around_.route->policy});
+                                             .policy = around_.route->policy,
+                                             .begun = batch_begun_});
   // Several came together under a route that has changed since.
   if (around_.route->policy == flow::DropPolicy::conflate && messages.size() == 1)
     batch->key = std::get<Delivery>(messages.front()).key;

@@ -135,6 +135,7 @@ class Home {
   std::vector<wire::hub::FromHub> batch_;  ///< Deliveries.
   std::size_t batch_bytes_ = 0;
   TimePoint flushed_at_;
+  TimePoint batch_begun_;  ///< When its first message was accepted.
   std::deque<Unstored> unstored_;
   std::map<std::uint64_t, Awaited> awaited_;    ///< By offset: who wants to know of its delivery.
   std::map<std::uint64_t, Awaited> processed_;  ///< Of these: a receiver has it, the disk does not.

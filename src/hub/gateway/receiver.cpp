@@ -47,6 +47,7 @@ void Receiver::deliver(std::uint64_t source, const Batch& batch, TimePoint now) 
         .source = source,
         .first = batch.first,
         .counted = true,
+        .begun = batch.begun,
         .key = batch.key},
        now);
 }
@@ -75,7 +76,8 @@ void Receiver::send(flow::OutboxItem item, TimePoint now) {
                  .counted_bytes = counted > 0 ? Bytes{frames.end_of(whole - 1)} : Bytes{},
                  .source = item.source,
                  .last = item.first + whole - 1,
-                 .urgency = item.urgency},
+                 .urgency = item.urgency,
+                 .begun = item.begun},
                 now);
     }
     if (taken == frames.bytes().size()) return;
@@ -150,6 +152,7 @@ bool Receiver::tell(const std::vector<flow::Drop>& drops, TimePoint now, std::ui
 void Receiver::note_sent(const flow::Outbox::Sent& sent, TimePoint now) {
   if (sent.messages == 0) return;
   const bool is_copy = sent.source != 0;
+  if (sent.begun != TimePoint{}) books_.times.add(now - sent.begun, sent.messages);
   if (!identity_.acknowledges) {
     if (is_copy) books_.delivered += sent.messages;
     return;
