@@ -11,6 +11,7 @@
 
 #include "client/messaging/event.hpp"
 #include "client/messaging/progress.hpp"
+#include "client/messaging/recent_messages.hpp"
 #include "core/bytes.hpp"
 #include "core/client_limits.hpp"
 #include "core/error.hpp"
@@ -239,6 +240,7 @@ class Session {
   Bytes unanswered_bytes_;
 
   std::map<wire::hub::Conversation, Progress> progress_;
+  RecentMessages recent_;
   std::map<std::string, wire::hub::Join> groups_;  ///< That the owner wants to be in.
   std::set<std::string> resumed_;                  ///< Those that the last Hello has named.
   std::deque<Pulling> pulls_;                      ///< The first is under way once it was sent.

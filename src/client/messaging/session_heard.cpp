@@ -42,14 +42,14 @@ void Session::count() {
   ++counted_in_queue_;
 }
 
-void Session::on(wire::hub::Delivery&& delivery, TimePoint /*now*/) {
+void Session::on(wire::hub::Delivery&& delivery, TimePoint now) {
   std::optional<Place> before;
   if (delivery.request.empty()) {
     before = place_in(delivery.to);
     const auto source = delivery.replayed ? Progress::Source::log : Progress::Source::live;
     Progress* const progress = progress_in(delivery.to);
     if (progress == nullptr) return;
-    if (!progress->take(delivery.position, source)) {
+    if (!progress->take(delivery.position, source) || recent_.is_repeated(delivery, now)) {
       ++repeated_;
       ++counted_;
       return;
