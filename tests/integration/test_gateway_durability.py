@@ -247,6 +247,45 @@ def test_a_full_disk_is_told_and_got_over(crew, small_disk):
     assert again.terminate() == 0
 
 
+def test_a_full_disk_stops_stored_publishes_only(crew, small_disk):
+    loop = crew.adopt(Loop())
+    settings = UNLIMITED + '[[route]]\nmatch = "group:live"\nstored = false\n'
+    hub = start(crew, settings, data=small_disk / "data")
+    ann, bob = loop.client(hub, "ann"), loop.client(hub, "bob", acknowledges=True)
+    ann.publish({"user": "bob"}, "before", level="STORED")
+    assert ann.hear("receipt")["reason"] == "NONE"
+    first = bob.hear("delivery")
+    fill(small_disk)
+
+    def is_rejected():
+        ann.publish({"user": "nobody"}, "x" * 4000, level="STORED")
+        return ann.hear("receipt")["reason"] in ("STORE_FAILED", "STORE_FULL")
+
+    streams.eventually("the disk is full", lambda: all(is_rejected() for _ in range(20)))
+    bob.ack()
+    # Who comes is let in, joins, is seen, is asked and answers.
+    ann.join("live", presence=True)
+    carl = loop.client(hub, "carl")
+    carl.join("live")
+    assert ann.hear("presence", user="carl")["online"]
+    carl.publish({"group": "live"}, "hello")
+    assert ann.hear_texts(1) == ["hello"]
+    carl.request("ann", "2+2")
+    asked = ann.hear("delivery")
+    ann.say(reply={"request": asked["request"], "content": {"text": "4"}})
+    assert carl.hear("reply")["content"]["text"] == "4"
+    # A session that comes back goes on where it was, what is stored is read, and what was acknowledged stays so.
+    carl.drop()
+    again = loop.client(hub, "carl", resume={"sessionToken": carl.welcome["sessionToken"], "positions": []})
+    assert again.welcome["resumed"]
+    reader = loop.client(hub, "reader")
+    reader.join("stored", **{"from": {}})
+    bob.say(pull={"conversation": {"user": "bob"}, "epoch": first["epoch"], "first": 1, "last": 1})
+    assert bob.hear("delivery")["replayed"]
+    assert hub.is_healthy()
+    assert hub.terminate() == 0, "it ends in good order"
+
+
 # --- what keeps it from starting
 
 
