@@ -22,7 +22,7 @@ static_assert(!kServerEnds.back().empty());
 /// By Conversation::Kind and by store::Removal.
 constexpr std::array<std::string_view, hub::store::kConversationKinds> kKinds = {"user", "group", "all"};
 constexpr std::array<std::string_view, hub::store::kRemovals> kRemovals = {"acknowledged", "expired",
-                                                                           "trimmed", "evicted"};
+                                                                           "trimmed", "evicted", "damaged"};
 
 /// Writes metrics down one after the other.
 class Page {
@@ -219,6 +219,8 @@ void add_store(Page& page, const GatewayStatus& status) {
                "Marks that were not moved since too many waited.", books.acknowledgements_dropped);
   page.counter("sluice_hub_store_conversations_forgotten_total",
                "Conversations without messages whose numbering was given up.", books.forgotten);
+  page.counter("sluice_hub_store_damaged_total",
+               "Times that a row was met which is not as it was written; the log says which.", books.damaged);
   page.gauge("sluice_hub_store_messages", "Messages in the store.", books.rows);
   page.add("sluice_hub_store_removed_total", "Messages that left it, by kind of conversation and why.",
            MetricKind::counter);

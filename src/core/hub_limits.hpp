@@ -48,11 +48,14 @@ inline constexpr Bytes kFanoutBacklog = 64_MiB;
 /// for 64 messages of 256 bytes.
 inline constexpr Bytes kBatchBytes = 16_KiB;
 /// How long a second copy of a message is recognised, and how many are remembered by a shard: a client that
-/// comes back repeats what was not answered, within minutes.
+/// comes back repeats what was not answered, within minutes. Every sender has an equal part of them; what one
+/// leaves of it others may use.
 inline constexpr auto kDedupAge = 5min;
 inline constexpr std::size_t kDedupEntries = 200'000;
 /// Messages of one conversation whose senders wait for their delivery.
 inline constexpr std::size_t kAwaitedDeliveries = 4'096;
+/// Second copies in one conversation whose senders may hear of the delivery of the first.
+inline constexpr std::size_t kHopedDeliveries = 1'024;
 /// The same of one sender: as many as may be unanswered.
 inline constexpr std::size_t kAwaitedOfConnection = 1'024;
 /// Conversations that nobody uses and whose numbering the hub still remembers, where it is nowhere else.
@@ -144,6 +147,24 @@ inline constexpr Bytes kMinStoreBytes = 1_MiB;
 inline constexpr Bytes kStoreSlack = 32_MiB;
 /// Conversations whose numbering is remembered without a message in them: 100 MB of rows.
 inline constexpr std::size_t kStoredConversations = 1'000'000;
+/// Ids that are kept for the next run, at 48 bytes each: those of two shards' memories and some more; and of
+/// the store's bound at most one part in so many.
+inline constexpr std::size_t kStoredIds = 500'000;
+inline constexpr std::uint64_t kStoredIdsPart = 16;
+/// A stop that is longer than this is taken for a wrong clock: nobody would want a hub that comes back after
+/// it to delete a week's messages at once. What a wall clock may be off, within one look at it (a second),
+/// and is still taken for a drift: NTP steps it by less than that where it can slew it (128 ms).
+inline constexpr auto kClockJump = 24h;
+inline constexpr auto kClockDrift = 2s;
+/// How often the store writes down what time it is.
+inline constexpr auto kClockRecordEvery = 60s;
+/// Conversations of which the log says, within that time, that something of theirs is damaged.
+inline constexpr std::size_t kDamagedTold = 64;
+inline constexpr auto kDamagedToldEvery = 60s;
+/// How long nothing is removed after the database could not be read where it was tried.
+inline constexpr auto kRemovalPause = 60s;
+/// How often the indexes of a damaged database are made anew: it takes seconds in which nothing is stored.
+inline constexpr auto kReindexEvery = 1h;
 /// Conversations that one commit forgets at the most.
 inline constexpr std::size_t kForgetSlice = 128;
 /// Files up to this size are checked as a whole at the start (half a second), of larger ones the small
@@ -259,6 +280,9 @@ inline constexpr auto kClientAckAfter = 50ms;
 inline constexpr std::size_t kClientEvents = 1'024;
 /// Holes in a conversation that a client keeps apart, and gaps that it pulls.
 inline constexpr std::size_t kClientHoles = 64;
+/// Messages that a client knows again when a hub that was killed numbers them anew: what 16 senders may have
+/// unanswered.
+inline constexpr std::size_t kClientRecent = 4'096;
 /// A connection that lasted so long was a good one: the pauses between attempts begin anew.
 inline constexpr auto kClientSettled = 10s;
 /// Before a pull is tried again that came too early.

@@ -91,6 +91,8 @@ struct Connection {
   TimePoint opened;
   wire::hub::Hello hello{};
   auth::Identity identity{};
+  std::optional<TimePoint>
+      expires{};  ///< When its token does: what was left of it when it came, by this clock.
   std::string session{};
   std::optional<wire::hub::Welcome> welcome{};         ///< While it is attaching.
   std::vector<mail::Unacknowledged> unacknowledged{};  ///< By the session's last connection; as long.
@@ -101,6 +103,7 @@ struct Connection {
   Answered answered{};
   GroupAnswers group_answers{};
   std::map<std::uint64_t, wire::hub::Conversation> awaited{};  ///< Publishes that wait for their delivery.
+  std::set<wire::hub::Conversation> hopes{};  ///< In which it may be told of the delivery of a second copy.
   std::map<wire::hub::Conversation, std::unique_ptr<Interest>> interests{};
   std::map<std::uint64_t, Promise> promises{};
   std::uint64_t last_promise = 0;

@@ -27,8 +27,29 @@ Position at(std::uint64_t offset) {
   return {.epoch = 1, .offset = offset};
 }
 
+/// By names, where the hub computes the print once.
+class Named {
+ public:
+  template <typename... Limits>
+  explicit Named(const crypto::ShortHashKey& key, const Limits&... limits) : dedup_(key, limits...) {}
+  std::optional<Position> find(const Dedup::Message& message, TimePoint now) {
+    return dedup_.find(dedup_.print_of(message), now);
+  }
+  void remember(const Dedup::Message& message, Position position, TimePoint now) {
+    dedup_.remember(dedup_.print_of(message), position, now);
+  }
+  void forget(const Dedup::Message& message, Position position) {
+    dedup_.forget(dedup_.print_of(message), position);
+  }
+  [[nodiscard]] std::size_t size() const { return dedup_.size(); }
+  [[nodiscard]] std::size_t senders() const { return dedup_.senders(); }
+
+ private:
+  Dedup dedup_;
+};
+
 TEST(Dedup, KnowsAMessageByConversationSenderAndId) {
-  Dedup dedup{kKey};
+  Named dedup{kKey};
   EXPECT_FALSE(dedup.find(of("a"), kBegin));
   dedup.remember(of("a"), at(1), kBegin);
   EXPECT_EQ(dedup.find(of("a"), kBegin), at(1));
@@ -38,7 +59,7 @@ TEST(Dedup, KnowsAMessageByConversationSenderAndId) {
 }
 
 TEST(Dedup, DoesNotRunNamesTogether) {
-  Dedup dedup{kKey};
+  Named dedup{kKey};
   const Conversation all{.kind = Conversation::Kind::all};
   const Conversation longer{.kind = Conversation::Kind::group, .name = "opsa"};
   dedup.remember(of("c", kGroup, "ab"), at(1), kBegin);
@@ -50,7 +71,7 @@ TEST(Dedup, DoesNotRunNamesTogether) {
 }
 
 TEST(Dedup, TakesTheLongestNames) {
-  Dedup dedup{kKey};
+  Named dedup{kKey};
   const std::string longest(limits::kMaxName.count(), 'x');
   const std::string other = longest.substr(1) + "y";
   const Conversation to{.kind = Conversation::Kind::group, .name = longest};
@@ -63,7 +84,7 @@ TEST(Dedup, TakesTheLongestNames) {
 }
 
 TEST(Dedup, ForgetsWhatIsOld) {
-  Dedup dedup{kKey, {.entries = 10, .age = 1min}};
+  Named dedup{kKey, Dedup::Limits{.entries = 10, .age = 1min}};
   dedup.remember(of("a"), at(1), kBegin);
   dedup.remember(of("b"), at(2), kBegin + 1s);
   EXPECT_EQ(dedup.find(of("a"), kBegin + 59s), at(1));
@@ -73,7 +94,7 @@ TEST(Dedup, ForgetsWhatIsOld) {
 }
 
 TEST(Dedup, ForgetsTheOldestWhenItIsFull) {
-  Dedup dedup{kKey, {.entries = 3, .age = 1h}};
+  Named dedup{kKey, Dedup::Limits{.entries = 3, .age = 1h}};
   for (std::uint64_t i = 1; i <= 100; ++i) dedup.remember(of(std::to_string(i)), at(i), kBegin);
   EXPECT_EQ(dedup.size(), 3U);
   EXPECT_FALSE(dedup.find(of("97"), kBegin));
@@ -81,7 +102,7 @@ TEST(Dedup, ForgetsTheOldestWhenItIsFull) {
 }
 
 TEST(Dedup, AForgottenMessageComesAsANewOneAndIsKnownForItsWholeTime) {
-  Dedup dedup{kKey, {.entries = 10, .age = 1min}};
+  Named dedup{kKey, Dedup::Limits{.entries = 10, .age = 1min}};
   dedup.remember(of("a"), at(1), kBegin);
   dedup.forget(of("a"), at(2));
   EXPECT_EQ(dedup.find(of("a"), kBegin), at(1)) << "another one was meant";
@@ -95,7 +116,7 @@ TEST(Dedup, AForgottenMessageComesAsANewOneAndIsKnownForItsWholeTime) {
 }
 
 TEST(Dedup, AForgottenMessageMayComeAgainInTheSameInstant) {
-  Dedup dedup{kKey, {.entries = 2, .age = 1min}};
+  Named dedup{kKey, Dedup::Limits{.entries = 2, .age = 1min}};
   dedup.remember(of("a"), at(1), kBegin);
   dedup.forget(of("a"), at(1));
   dedup.remember(of("a"), at(2), kBegin);
@@ -104,6 +125,52 @@ TEST(Dedup, AForgottenMessageMayComeAgainInTheSameInstant) {
   for (std::uint64_t i = 4; i <= 10; ++i) dedup.remember(of(std::to_string(i)), at(i), kBegin);
   EXPECT_FALSE(dedup.find(of("a"), kBegin));
   EXPECT_EQ(dedup.size(), 2U);
+}
+
+TEST(Dedup, FloodOfOthersLeavesASendersIdsAlone) {
+  Named dedup{kKey, Dedup::Limits{.entries = 20'000}};
+  for (std::uint64_t i = 1; i <= 500; ++i)
+    dedup.remember(of(std::to_string(i), kGroup, "victim"), at(i), kBegin);
+  for (std::uint64_t i = 0; i < 20'400; ++i) {
+    dedup.remember(of(std::to_string(i), kGroup, "attacker" + std::to_string(i % 12)), at(1'000 + i),
+                   kBegin + 12s);
+  }
+  EXPECT_EQ(dedup.size(), 20'000U);
+  for (std::uint64_t i = 1; i <= 500; ++i)
+    ASSERT_EQ(dedup.find(of(std::to_string(i), kGroup, "victim"), kBegin + 12s), at(i));
+  // Attackers lose their own oldest ones.
+  EXPECT_FALSE(dedup.find(of("0", kGroup, "attacker0"), kBegin + 12s));
+  EXPECT_TRUE(dedup.find(of("20399", kGroup, "attacker11"), kBegin + 12s));
+}
+
+TEST(Dedup, SenderWithAnEqualPartOfTheTableLosesNothingToNewSenders) {
+  Named dedup{kKey, Dedup::Limits{.entries = 100}};
+  for (std::uint64_t i = 1; i <= 100; ++i)
+    dedup.remember(of(std::to_string(i), kGroup, "s" + std::to_string(i % 10)), at(i), kBegin);
+  // All ten have ten; one that goes on loses its own.
+  for (std::uint64_t i = 101; i <= 200; ++i)
+    dedup.remember(of(std::to_string(i), kGroup, "s0"), at(i), kBegin);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    const bool its_own = i % 10 == 0;
+    ASSERT_EQ(dedup.find(of(std::to_string(i), kGroup, "s" + std::to_string(i % 10)), kBegin).has_value(),
+              !its_own)
+        << i;
+  }
+  // The hundredth sender still finds room for one.
+  for (std::uint64_t i = 0; i < 90; ++i)
+    dedup.remember(of("x", kGroup, "n" + std::to_string(i)), at(300 + i), kBegin);
+  EXPECT_EQ(dedup.senders(), 100U);
+  for (std::uint64_t i = 0; i < 90; ++i)
+    ASSERT_TRUE(dedup.find(of("x", kGroup, "n" + std::to_string(i)), kBegin));
+}
+
+TEST(Dedup, RemembersNoSenderOfWhichItHasNothing) {
+  Named dedup{kKey, Dedup::Limits{.entries = 1, .age = 1min}};
+  for (std::uint64_t i = 1; i <= 50; ++i)
+    dedup.remember(of("a", kGroup, "s" + std::to_string(i / 2)), at(i), kBegin);
+  EXPECT_EQ(dedup.senders(), 1U);
+  EXPECT_FALSE(dedup.find(of("a", kGroup, "s25"), kBegin + 1min));
+  EXPECT_EQ(dedup.senders(), 0U);
 }
 
 /// Against what it is meant to be, written down as plainly as can be.
@@ -116,7 +183,7 @@ TEST_P(DedupProperty, KnowsExactlyWhatItShould) {
   const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
   crypto::ShortHashKey key;
   for (std::byte& byte : key) byte = static_cast<std::byte>(below(256));
-  Dedup dedup{key, {.entries = kEntries, .age = kAge}};
+  Named dedup{key, Dedup::Limits{.entries = kEntries, .age = kAge}};
   struct Came {
     std::string id;
     std::uint64_t offset;

@@ -1,6 +1,7 @@
 #include "hub/gateway/home.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/ensure.hpp"
@@ -41,7 +42,8 @@ Home::Home(wire::hub::Conversation conversation, Position head, Surroundings sur
 
 void Home::publish(Incoming incoming, Moment now) {
   const wire::hub::Publish& publish = incoming.publish;
-  const Dedup::Message known{.to = conversation_, .from = incoming.user, .id = publish.id};
+  const MessagePrint known =
+      around_.dedup.print_of({.to = conversation_, .from = incoming.user, .id = publish.id});
   if (const auto first = around_.dedup.find(known, now.at)) return answer_duplicate(incoming, *first);
   if (publish.level >= Level::stored && !around_.route->stored) {
     return refuse(incoming, Reason::not_stored, "Messages of this conversation are not stored.", {});
@@ -66,7 +68,8 @@ void Home::publish(Incoming incoming, Moment now) {
                                  .content = publish.content,
                                  .key = publish.key,
                                  .critical = around_.route->urgency == flow::Urgency::critical},
-                    .expires_at = expiry_of(publish, *around_.route, now)});
+                    .expires_at = expiry_of(publish, *around_.route, now),
+                    .print = known});
   if (around_.route->stored) {
     if (const auto reason = store(incoming, message)) {
       return refuse(incoming, *reason, "The hub cannot store it now.", limits::kRetryAfterFull);
@@ -74,7 +77,7 @@ void Home::publish(Incoming incoming, Moment now) {
   }
   head_ = position;
   around_.dedup.remember(known, position, now.at);
-  if (publish.level == Level::delivered) await_delivery(incoming);
+  if (publish.level == Level::delivered) await_delivery(incoming, position);
   if (publish.level == Level::accepted) {
     around_.port.answer(incoming.from, {.seq = publish.seq, .id = publish.id, .position = position});
   }
@@ -96,10 +99,12 @@ std::optional<Reason> Home::store(const Incoming& incoming, const SharedMessage&
   return std::nullopt;
 }
 
-/// Tells what is known of the first one, at once or when it is on the disk.
+/// Tells what is known of the first one, at once or when it is on the disk. Whether it was delivered before
+/// is not known any more; when that happens from now on, a receipt of its own tells it.
 void Home::answer_duplicate(const Incoming& incoming, Position first) {
   const wire::hub::Publish& publish = incoming.publish;
   Level level = Level::accepted;
+  if (publish.level == Level::delivered && around_.route->stored) hope_for_delivery(incoming, first);
   if (publish.level >= Level::stored && around_.route->stored && around_.log.durable()) {
     const auto unstored = std::ranges::find(
         unstored_, first, [](const Unstored& waiting) { return waiting.message->delivery.position; });
@@ -123,8 +128,9 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk, and may send it again.
     awaited_.erase(delivery.position.offset);
+    hoped_.erase(delivery.position.offset);
     processed_.erase(delivery.position.offset);
-    around_.dedup.forget({.to = conversation_, .from = delivery.from, .id = delivery.id}, delivery.position);
+    around_.dedup.forget(stored.message->print, delivery.position);
   } else {
     logged_ = delivery.position;
   }
@@ -152,24 +158,50 @@ void Home::refuse(const Incoming& incoming, Reason reason, std::string message, 
                                       .retry_after_ms = in_ms(retry_after)});
 }
 
-void Home::await_delivery(const Incoming& incoming) {
-  awaited_.emplace(head_.offset,
-                   Awaited{.from = incoming.from, .seq = incoming.publish.seq, .id = incoming.publish.id});
+void Home::await_delivery(const Incoming& incoming, Position position) {
+  awaited_.emplace(position.offset, Awaited{.from = incoming.from,
+                                            .seq = incoming.publish.seq,
+                                            .id = incoming.publish.id,
+                                            .position = position,
+                                            .duplicate = false});
+}
+
+/// Once for each connection and message, however often it is repeated.
+void Home::hope_for_delivery(const Incoming& incoming, Position first) {
+  const auto [begin, end] = hoped_.equal_range(first.offset);
+  const auto same =
+      std::find_if(begin, end, [&](const auto& each) { return each.second.from == incoming.from; });
+  if (same != end) {
+    same->second.seq = incoming.publish.seq;
+  } else if (hoped_.size() < limits::kHopedDeliveries) {
+    hoped_.emplace(first.offset, Awaited{.from = incoming.from,
+                                         .seq = incoming.publish.seq,
+                                         .id = incoming.publish.id,
+                                         .position = first,
+                                         .duplicate = true});
+  }
 }
 
 void Home::abandon(ConnectionRef who) {
-  for (auto* const waiting : {&awaited_, &processed_})
+  for (auto* const waiting : {&awaited_, &hoped_, &processed_})
     std::erase_if(*waiting, [who](const auto& entry) { return entry.second.from == who; });
 }
 
-/// Only what is in a stretch: a receiver that is further on was not sent everything before it. What an
-/// earlier epoch has left is before all that is awaited.
+/// Only what is in a stretch: a receiver that is further on was not sent everything before it. `epoch` is
+/// that of the last: nothing of a later one is among them.
 void Home::on_processed(std::uint64_t epoch, const std::vector<Stretch>& received) {
-  if (epoch != head_.epoch || awaited_.empty()) return;
-  for (const Stretch& stretch : received) {
-    const auto end = awaited_.upper_bound(stretch.last);
-    for (auto it = awaited_.lower_bound(stretch.first); it != end;) processed_.insert(awaited_.extract(it++));
+  for (auto* const waiting : {&awaited_, &hoped_}) {
+    if (waiting->empty()) continue;
+    for (const Stretch& stretch : received) {
+      const auto end = waiting->upper_bound(stretch.last);
+      for (auto it = waiting->lower_bound(stretch.first); it != end;) {
+        const auto next = std::next(it);
+        if (it->second.position.epoch <= epoch) processed_.insert(waiting->extract(it));
+        it = next;
+      }
+    }
   }
+  if (processed_.empty()) return;
   tell_delivered();
 }
 
@@ -182,7 +214,8 @@ void Home::tell_delivered() {
     around_.port.answer(it->second.from, {.seq = it->second.seq,
                                           .id = it->second.id,
                                           .level = Level::delivered,
-                                          .position = {.epoch = head_.epoch, .offset = it->first}});
+                                          .position = it->second.position,
+                                          .duplicate = it->second.duplicate});
   }
   processed_.erase(processed_.begin(), end);
 }
@@ -278,7 +311,7 @@ Result<LogPage> Home::page(Position after, PageLimits limits) {
 
 bool Home::idle() const {
   return subscribers_in_all_ == 0 && batch_.empty() && unstored_.empty() && awaited_.empty() &&
-         processed_.empty();
+         hoped_.empty() && processed_.empty();
 }
 
 }  // namespace sluice::hub

@@ -113,6 +113,8 @@ class Home {
     ConnectionRef from;
     std::uint64_t seq;
     std::string id;
+    wire::hub::Position position;
+    bool duplicate;
   };
 
   void answer_duplicate(const Incoming& incoming, wire::hub::Position first);
@@ -120,7 +122,8 @@ class Home {
   [[nodiscard]] std::optional<wire::hub::Reason> store(const Incoming& incoming,
                                                        const SharedMessage& message);
   void tell_delivered();
-  void await_delivery(const Incoming& incoming);
+  void await_delivery(const Incoming& incoming, wire::hub::Position position);
+  void hope_for_delivery(const Incoming& incoming, wire::hub::Position first);
   void charge(Batch& batch) const;
   void add_to_batch(wire::hub::Delivery delivery, Moment now);
 
@@ -137,8 +140,13 @@ class Home {
   TimePoint flushed_at_;
   TimePoint batch_begun_;  ///< When its first message was accepted.
   std::deque<Unstored> unstored_;
-  std::map<std::uint64_t, Awaited> awaited_;    ///< By offset: who wants to know of its delivery.
-  std::map<std::uint64_t, Awaited> processed_;  ///< Of these: a receiver has it, the disk does not.
+  /// By offset: who wants to know of its delivery. No two messages that a receiver is sent have one offset,
+  /// whatever their epochs.
+  std::multimap<std::uint64_t, Awaited> awaited_;
+  /// The same of those that have sent a second copy, for the delivery of the first, which may be of an
+  /// earlier run. They have their receipts, so that nothing is owed to them.
+  std::multimap<std::uint64_t, Awaited> hoped_;
+  std::multimap<std::uint64_t, Awaited> processed_;  ///< Of these: a receiver has it, the disk does not.
 };
 
 }  // namespace sluice::hub

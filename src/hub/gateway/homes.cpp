@@ -28,11 +28,18 @@ Homes::Homes(Options options, std::vector<Route> routes, Surroundings around)
       log_(around.log),
       port_(around.port),
       ledger_(around.ledger),
-      dedup_(options.dedup_key),
-      users_(options.users, around.port) {
+      dedup_(options_.dedup_key),
+      users_(options_.users, around.port) {
   set_routes(std::move(routes));
 }
 Homes::~Homes() = default;
+
+void Homes::remember_earlier(const std::vector<RememberedMessage>& remembered, TimePoint now) {
+  for (const RememberedMessage& message : remembered) {
+    const Duration age = std::clamp<Duration>(message.age, Duration{}, limits::kDedupAge);
+    dedup_.remember(message.print, message.position, now - age);
+  }
+}
 
 void Homes::set_routes(std::vector<Route> routes) {
   auto next = std::make_unique<const Routes>(std::move(routes));

@@ -45,6 +45,7 @@ class Homes final : private HomePort {
   Homes& operator=(const Homes&) = delete;
   ~Homes() override;
 
+  void remember_earlier(const std::vector<RememberedMessage>& remembered, TimePoint now);
   void handle(mail::Publish mail, Moment now);
   void handle(mail::Subscribe mail, Moment now);
   void handle(const mail::Unsubscribe& mail, Moment now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "hub/gateway/message_print.hpp"
 #include "wire/hub/message.hpp"
 
 namespace sluice::hub {
@@ -16,6 +18,7 @@ namespace sluice::hub {
 struct LoggedMessage {
   wire::hub::Delivery delivery;
   wire::hub::UnixMs expires_at = 0;  ///< 0: as long as the log keeps any.
+  MessagePrint print{};              ///< For the log to keep; not in what is read from it.
 };
 using SharedMessage = std::shared_ptr<const LoggedMessage>;
 
@@ -25,13 +28,23 @@ struct PageLimits {
 };
 
 struct LogPage {
-  std::vector<LoggedMessage> messages{};  ///< In order.
+  std::vector<LoggedMessage> messages{};       ///< In order.
+  std::vector<wire::hub::Position> damaged{};  ///< In order: what is there, and is no message any more.
   wire::hub::Position first{};  ///< The oldest one that the log still has; none: behind the last ever.
   bool more = false;            ///< There are more behind them.
+  bool unreadable = false;      ///< It cannot be told what there is: that part of the log is damaged.
+
+  /// The last that it says anything of; nothing: none.
+  [[nodiscard]] wire::hub::Position last() const {
+    wire::hub::Position last{};
+    if (!messages.empty()) last = messages.back().delivery.position;
+    return damaged.empty() ? last : std::max(last, damaged.back());
+  }
 };
 
 /// What a shard needs of the store. Reads are synchronous and see what was reported as stored; an append is
-/// reported later, in order, by the shard's `on_stored`.
+/// reported later, in order, by the shard's `on_stored`. A read's error is `malformed` where what it needs is
+/// damaged for good, and anything else where it may do later.
 class MessageLog {
  public:
   virtual ~MessageLog() = default;

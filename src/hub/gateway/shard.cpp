@@ -34,10 +34,18 @@ Shard::Shard(Surroundings around, GatewaySettings settings)
 Shard::~Shard() = default;
 
 ShardId Shard::home_of(const Conversation& conversation, std::size_t shards) {
+  return home_of(conversation_hash(conversation), shards);
+}
+
+ShardId Shard::home_of(std::uint64_t conversation_hash, std::size_t shards) {
+  return static_cast<ShardId>((conversation_hash ^ (conversation_hash >> 32)) % shards);
+}
+
+std::uint64_t Shard::conversation_hash(const Conversation& conversation) {
   // FNV-1a: the same on every shard, and spread over all of them.
   std::uint64_t hash = 14695981039346656037ULL ^ static_cast<std::uint64_t>(conversation.kind);
   for (const char c : conversation.name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  return static_cast<ShardId>((hash ^ (hash >> 32)) % shards);
+  return hash;
 }
 
 ConnectionRef Shard::open(std::unique_ptr<transport::MessageSocket> socket, wire::hub::Encoding encoding,

@@ -91,7 +91,7 @@ class Shard {
     ShardId self;
     std::size_t shards;
     std::uint64_t epoch;
-    crypto::ShortHashKey dedup_key;  ///< Random, and never told.
+    crypto::ShortHashKey dedup_key;  ///< Never told, and the same after a restart.
     MessageLog& log;
     ShardPort& port;
     ShardObserver& observer;
@@ -104,6 +104,11 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
   ~Shard();
 
+  /// Before anything else: what the runs before have stored of conversations that are at home here, the
+  /// oldest first. Their second copies are known for what was left of their time.
+  void begin(const std::vector<RememberedMessage>& remembered, TimePoint now) {
+    homes_.remember_earlier(remembered, now);
+  }
   [[nodiscard]] ConnectionRef open(std::unique_ptr<transport::MessageSocket> socket,
                                    wire::hub::Encoding encoding, Moment now);
   void heard(ConnectionRef from, wire::hub::FromClient message, std::size_t size, Moment now);
@@ -147,6 +152,10 @@ class Shard {
 
   /// The shard at which a conversation, or a user, is at home.
   [[nodiscard]] static ShardId home_of(const wire::hub::Conversation& conversation, std::size_t shards);
+  /// The same by what is kept of a conversation: its `conversation_hash`.
+  [[nodiscard]] static ShardId home_of(std::uint64_t conversation_hash, std::size_t shards);
+  /// The same in every run.
+  [[nodiscard]] static std::uint64_t conversation_hash(const wire::hub::Conversation& conversation);
 
  private:
   struct Handler;
@@ -158,7 +167,8 @@ class Shard {
   void welcome(Connection& connection, Moment now);
   void refresh(Connection& connection, const wire::hub::Refresh& refresh, Moment now);
   enum class How : std::uint8_t { told, cut, silent };
-  void identify_as(Connection& connection, auth::Identity identity);
+  void identify_as(Connection& connection, auth::Identity identity, Moment now);
+  void forget_expiry(Connection& connection);
   void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);
   void say(Connection& connection, wire::hub::FromHub message, Moment now);
   void note_refused(const Connection& connection, wire::hub::Reason reason);
@@ -176,6 +186,7 @@ class Shard {
   // messages: shard_messages.cpp
   void publish(Connection& connection, wire::hub::Publish publish, std::size_t size, Moment now);
   void answer(mail::Answer mail, Moment now);
+  void note_awaited(Connection& connection, const wire::hub::Receipt& receipt);
   void ack(Connection& connection, const wire::hub::Ack& ack, Moment now);
   [[nodiscard]] std::vector<mail::Unacknowledged> unacknowledged(const Connection& connection);
   void processed_before(const Connection& connection, const wire::hub::Position& reached,
@@ -258,7 +269,7 @@ class Shard {
   };
   std::deque<Greeting> greetings_;  ///< Whose Hello may still be awaited, the longest first.
   /// When each connection's token expires; of those whose does.
-  std::set<std::pair<wire::hub::UnixMs, std::uint64_t>> expiries_;
+  std::set<std::pair<TimePoint, std::uint64_t>> expiries_;
   Probes probes_;
   TimePoint swept_at_{};
   bool draining_ = false;

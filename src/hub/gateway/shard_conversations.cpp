@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/ensure.hpp"
+#include "hub/gateway/holes.hpp"
 #include "hub/gateway/shard.hpp"
 
 /// What a client listens to: joining and leaving, catching up from the log, gaps and pulls, presence.
@@ -161,6 +162,8 @@ void Shard::page(mail::Page mail, Moment now) {
   if (mail.purpose == mail::Read::Purpose::pull) return pulled(*connection, std::move(mail), now);
   Interest* const interest = interest_of(*connection, mail.of, mail.interest);
   if (interest == nullptr) return;
+  // What is damaged stays so: it is told as gone, and what is new comes all the same.
+  if (!mail.page && mail.page.error().code == Errc::malformed) mail.page = LogPage{.unreadable = true};
   // Without it nothing that comes now could be handed on either: it comes again, and goes on from where it
   // is.
   if (!mail.page)
@@ -188,7 +191,10 @@ void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
   const std::size_t behind = std::erase_if(mail.page->messages, [&](const LoggedMessage& message) {
     return mail.last != 0 && message.delivery.position.offset > mail.last;
   });
-  if (behind > 0) mail.page->more = false;  // than what was asked for
+  const std::size_t damaged_behind = std::erase_if(mail.page->damaged, [&](const Position& damaged) {
+    return mail.last != 0 && damaged.offset > mail.last;
+  });
+  if (behind + damaged_behind > 0) mail.page->more = false;  // than what was asked for
   const Position reached = bring(connection, *interest, mail, now);
   say(connection, wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more}, now);
 }
@@ -203,30 +209,40 @@ Position Shard::bring(Connection& connection, Interest& interest, mail::Page& ma
     replay(connection, interest, std::move(message.delivery), now);
   }
   const Position end{.epoch = mail.head.epoch, .offset = mail.head.offset + 1};
-  if (!mail.page->more) tell_lost(connection, mail, {.after = reached, .before = end}, now);
+  if (!mail.page->more) {
+    tell_lost(connection, mail, {.after = reached, .before = end}, now);
+  } else if (const Position last = mail.page->last(); last > reached) {
+    // The page ends with what is damaged.
+    tell_lost(connection, mail,
+              {.after = reached, .before = {.epoch = last.epoch, .offset = last.offset + 1}}, now);
+    reached = last;
+  }
   return reached;
 }
 
-/// What was asked for and is not in the log any more, or never was.
+/// What was asked for and is not in the log any more, or never was, or is damaged there.
 void Shard::tell_lost(Connection& connection, const mail::Page& mail, Between hole, Moment now) {
-  // Without an earlier position nothing is missed: it is the first time.
-  if (hole.after == Position{}) return;
   std::uint64_t first = hole.after.offset + 1;
   // Numbers that went with an earlier run were given again: those messages are not the ones that it has.
   const bool is_clients = hole.after == mail.asked_after && mail.purpose == mail::Read::Purpose::replay;
   if (is_clients && hole.before.epoch > hole.after.epoch) first = std::min(first, mail.began + 1);
-  std::uint64_t end = hole.before.offset;
-  if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0) end = std::min(end, mail.last + 1);
-  if (end <= first) return;
-  say(connection,
-      wire::hub::Gap{.conversation = mail.of,
-                     .epoch = hole.before.epoch,
-                     .first = first,
-                     .last = end - 1,
-                     .count = end - first,
-                     .reason = Reason::expired,
-                     .gone = true},
-      now);
+  Position before = hole.before;
+  if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0)
+    before.offset = std::min(before.offset, mail.last + 1);
+  for (HolePart part : parts_of({.first = first, .before = before}, mail.page->damaged)) {
+    if (mail.page->unreadable) part.reason = Reason::damaged;
+    // Without an earlier position nothing is missed that is not there: it is the first time.
+    if (hole.after == Position{} && part.reason == Reason::expired) continue;
+    say(connection,
+        wire::hub::Gap{.conversation = mail.of,
+                       .epoch = part.epoch,
+                       .first = part.first,
+                       .last = part.last,
+                       .count = part.last - part.first + 1,
+                       .reason = part.reason,
+                       .gone = true},
+        now);
+  }
 }
 
 /// One message out of the log, for one client. It is not dropped: pages are asked for when there is room.

@@ -13,8 +13,8 @@ namespace {
 using wire::hub::Conversation;
 using wire::hub::Reason;
 
-bool has_expired(const auth::Identity& identity, Moment now) {
-  return identity.expires_at != 0 && now.wall >= identity.expires_at;
+bool has_expired(const Connection& connection, Moment now) {
+  return connection.expires && now.at >= *connection.expires;
 }
 
 /// What a request is known by on its way: whose it is, and which of theirs.
@@ -87,7 +87,7 @@ bool Shard::paced(Connection& connection, std::size_t size, const std::string& g
 
 /// Who asks for more than what already comes needs a token that is good, and is paced.
 bool Shard::may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now) {
-  if (has_expired(connection.identity, now)) {
+  if (has_expired(connection, now)) {
     refuse(connection,
            {.reason = Reason::token_expired,
             .message = "Your token has expired: send a Refresh.",
@@ -117,7 +117,8 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   };
   const auth::Identity& identity = connection.identity;
   if (auto why = not_a_name("publish.to", publish.to.name)) return no(Reason::malformed, std::move(*why));
-  if (has_expired(identity, now)) return no(Reason::token_expired, "Your token has expired: send a Refresh.");
+  if (has_expired(connection, now))
+    return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!identity.rights.may_publish(publish.to)) return no(Reason::forbidden, "You may not publish there.");
   const bool awaits_delivery = publish.level == wire::hub::Level::delivered;
   if (awaits_delivery && connection.awaited.size() >= limits::kAwaitedOfConnection) {
@@ -149,7 +150,7 @@ void Shard::answer(mail::Answer mail, Moment now) {
                              receipt->level == wire::hub::Level::accepted && !receipt->duplicate;
     if (receipt->reason != Reason::none) ++counts_.refused[static_cast<std::size_t>(receipt->reason)];
     if (!told_by_ack) {
-      connection->awaited.erase(receipt->seq);
+      note_awaited(*connection, *receipt);
       say(*connection, std::move(mail.what), now);
     }
   } else if (auto* const reply = std::get_if<wire::hub::Reply>(&mail.what)) {
@@ -165,6 +166,22 @@ void Shard::answer(mail::Answer mail, Moment now) {
     say(*connection, std::move(mail.what), now);
   }
   unsettled_.insert(connection->ref.id);
+}
+
+/// A second copy that asks for its delivery may be told of it later, beside its receipt. It does not count
+/// among those that wait: perhaps nothing comes.
+void Shard::note_awaited(Connection& connection, const wire::hub::Receipt& receipt) {
+  const auto awaited = connection.awaited.extract(receipt.seq);
+  const bool may_come = !awaited.empty() && receipt.reason == Reason::none && receipt.duplicate &&
+                        receipt.level < wire::hub::Level::delivered;
+  if (!may_come) return;
+  if (connection.hopes.size() < limits::kAwaitedOfConnection) {
+    connection.hopes.insert(awaited.mapped());
+  } else if (!connection.hopes.contains(awaited.mapped()) &&
+             std::ranges::none_of(connection.awaited,
+                                  [&](const auto& each) { return each.second == awaited.mapped(); })) {
+    post(awaited.mapped(), mail::Abandon{.of = awaited.mapped(), .from = connection.ref});
+  }
 }
 
 void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
@@ -237,7 +254,7 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
         now);
   };
   if (auto why = not_a_name("request.user", request.user)) return no(Reason::malformed, std::move(*why));
-  if (has_expired(connection.identity, now))
+  if (has_expired(connection, now))
     return no(Reason::token_expired, "Your token has expired: send a Refresh.");
   if (!connection.identity.rights.may_ask(request.user))
     return no(Reason::forbidden, "You may not ask this user.");

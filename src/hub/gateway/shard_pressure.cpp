@@ -47,10 +47,9 @@ void Shard::end_silent_greetings(Moment now) {
 /// A few at a time: tokens that were made together expire together.
 void Shard::end_expired(Moment now) {
   if (settings_.close_expired_after < Duration{}) return;
-  const auto grace = std::chrono::ceil<std::chrono::milliseconds>(settings_.close_expired_after).count();
   for (std::size_t i = 0; i < limits::kDrainSlice && !expiries_.empty(); ++i) {
-    const auto [expires_at, id] = *expiries_.begin();
-    if (now.wall < expires_at + grace) return;
+    const auto [expires, id] = *expiries_.begin();
+    if (now.at - expires < settings_.close_expired_after) return;
     Connection* const connection = live({.shard = around_.self, .id = id});
     ENSURE(connection != nullptr);
     end(*connection, Reason::token_expired, How::told, "Its token has expired, and no other came.", now);

@@ -53,7 +53,7 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
     return end(connection, from_token ? Reason::token_invalid : Reason::malformed, How::told, std::move(*why),
                now);
   }
-  identify_as(connection, std::move(*identity));
+  identify_as(connection, std::move(*identity), now);
   const std::string& user = connection.identity.user;
   if (hello.resume) {
     if (auto session = around_.port.session_of(hello.resume->session_token, user)) {
@@ -143,7 +143,7 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   if (identity->user != connection.identity.user) {
     return refuse(connection, {.reason = Reason::forbidden, .message = "The token is another user's."}, now);
   }
-  identify_as(connection, auth::refreshed(connection.identity, *identity, now.wall));
+  identify_as(connection, auth::refreshed(connection.identity, *identity, now.wall), now);
   say(connection, wire::hub::Refreshed{.expires_at = connection.identity.expires_at}, now);
   std::vector<Conversation> lost;
   for (const auto& [conversation, interest] : connection.interests) {
@@ -157,11 +157,21 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   }
 }
 
-void Shard::identify_as(Connection& connection, auth::Identity identity) {
-  expiries_.erase({connection.identity.expires_at, connection.ref.id});
+/// The wall clock says what is left of a token when it comes. From then on the steady one counts: a wall
+/// clock that is set ends no session, and makes none longer.
+void Shard::identify_as(Connection& connection, auth::Identity identity, Moment now) {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::years{10};
+  forget_expiry(connection);
   connection.identity = std::move(identity);
-  if (connection.identity.expires_at != 0)
-    expiries_.emplace(connection.identity.expires_at, connection.ref.id);
+  if (connection.identity.expires_at == 0) return;
+  const std::chrono::milliseconds left{connection.identity.expires_at - now.wall};
+  connection.expires = now.at + std::clamp(left, std::chrono::milliseconds{}, kLongest);
+  expiries_.emplace(*connection.expires, connection.ref.id);
+}
+
+void Shard::forget_expiry(Connection& connection) {
+  if (const auto expires = std::exchange(connection.expires, std::nullopt))
+    expiries_.erase({*expires, connection.ref.id});
 }
 
 void Shard::say(Connection& connection, wire::hub::FromHub message, Moment now) {
@@ -243,6 +253,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
   std::set<Conversation> abandoned;
   for (auto& [seq, conversation] : connection.awaited) abandoned.insert(std::move(conversation));
+  abandoned.merge(connection.hopes);
   for (const Conversation& of : abandoned) post(of, mail::Abandon{.of = of, .from = connection.ref});
   if (connection.state != Connection::State::greeting) {
     post({.kind = Conversation::Kind::user, .name = connection.identity.user},
@@ -257,7 +268,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   connection.state = Connection::State::ended;
   connection.receiver.reset();
   slow_.erase(connection.ref.id);
-  expiries_.erase({connection.identity.expires_at, connection.ref.id});
+  forget_expiry(connection);
   const auto place = connections_.find(connection.ref.id);
   ENSURE(place != connections_.end());
   if (how == How::told) {

@@ -182,6 +182,8 @@ class Gateway::Impl {
 
  private:
   Status open_store();
+  [[nodiscard]] Result<crypto::ShortHashKey> id_key();
+  [[nodiscard]] Result<std::vector<std::vector<RememberedMessage>>> remembered() const;
   void end_loops();
   [[nodiscard]] Status check_books() const;
 
@@ -223,17 +225,46 @@ Status Gateway::Impl::open() {
   const GatewaySettings& settings = options_.settings.gateway;
   common_ = std::make_unique<Common>(settings, SessionTokens{std::move(*secret)}, std::move(*verifier),
                                      store_->epoch(), greeting_limits(options_.settings));
+  const auto key = id_key();
+  if (!key) return fail(key.error());
+  const auto ids = remembered();
+  if (!ids) return fail(ids.error());
   const bool durable = !is_in_memory(options_.settings.store.folder);
   for (std::size_t i = 0; i < options_.shards; ++i) {
     auto reader = store_->open_reader();
     if (!reader) return fail(std::move(reader.error()));
     const auto self = static_cast<ShardId>(i);
-    loops_.push_back(std::make_unique<ShardLoop>(
-        self, options_.shards, *common_, StoredLog{self, *store_, std::move(*reader), durable}, settings));
+    loops_.push_back(std::make_unique<ShardLoop>(self, options_.shards, *common_,
+                                                 StoredLog{self, *store_, std::move(*reader), durable}, *key,
+                                                 settings));
     common_->loops.push_back(loops_.back().get());
   }
-  for (const auto& loop : loops_) loop->start();
+  for (std::size_t i = 0; i < loops_.size(); ++i) loops_[i]->start((*ids)[i]);
   return {};
+}
+
+/// It outlives the run, since the hashes that are made with it do.
+Result<crypto::ShortHashKey> Gateway::Impl::id_key() {
+  const auto secret = store_->secret("message ids");
+  if (!secret) return fail(secret.error());
+  crypto::ShortHashKey key{};
+  std::ranges::copy(secret->expose().first<sizeof key>(), key.begin());
+  return key;
+}
+
+/// What the runs before have stored last, by shard.
+Result<std::vector<std::vector<RememberedMessage>>> Gateway::Impl::remembered() const {
+  const auto all = store_->remembered();
+  if (!all) return fail(all.error());
+  std::vector<std::vector<RememberedMessage>> shards(options_.shards);
+  for (const store::RememberedId& one : *all) {
+    const store::IdPrint& print = one.id.print;
+    shards[Shard::home_of(print.conversation, options_.shards)].push_back(
+        {.print = {.message = print.message, .sender = print.sender},
+         .position = one.id.position,
+         .age = one.age});
+  }
+  return shards;
 }
 
 void Gateway::Impl::end_loops() {

@@ -24,7 +24,7 @@ Moment moment() {
 }  // namespace
 
 ShardLoop::ShardLoop(ShardId self, std::size_t shards, Common& common, StoredLog log,
-                     GatewaySettings settings)
+                     const crypto::ShortHashKey& id_key, GatewaySettings settings)
     : self_(self),
       common_(common),
       out_(shards),
@@ -33,7 +33,7 @@ ShardLoop::ShardLoop(ShardId self, std::size_t shards, Common& common, StoredLog
       shard_({.self = self,
               .shards = shards,
               .epoch = common.epoch,
-              .dedup_key = crypto::random_bytes<sizeof(crypto::ShortHashKey)>(),
+              .dedup_key = id_key,
               .log = log_,
               .port = *this,
               .observer = events_,
@@ -45,7 +45,8 @@ ShardLoop::~ShardLoop() {
   ENSURE(!thread_.joinable());
 }
 
-void ShardLoop::start() {
+void ShardLoop::start(const std::vector<RememberedMessage>& remembered) {
+  shard_.begin(remembered, Clock::now());
   wake();
   thread_ = std::thread{[this] { io_.run(); }};
 }

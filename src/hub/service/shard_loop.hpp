@@ -30,13 +30,15 @@ namespace sluice::hub::service {
 /// group does not hold up the rest.
 class ShardLoop final : public ShardPort, public ClientEvents {
  public:
-  /// `common` outlives it.
-  ShardLoop(ShardId self, std::size_t shards, Common& common, StoredLog log, GatewaySettings settings);
+  /// `common` outlives it. `id_key`: for the hashes by which messages are known again, also by the next run.
+  ShardLoop(ShardId self, std::size_t shards, Common& common, StoredLog log,
+            const crypto::ShortHashKey& id_key, GatewaySettings settings);
   ShardLoop(const ShardLoop&) = delete;
   ShardLoop& operator=(const ShardLoop&) = delete;
   ~ShardLoop() override;  ///< After `stop`.
 
-  void start();
+  /// `remembered`: as for `Shard::begin`.
+  void start(const std::vector<RememberedMessage>& remembered);
   /// Ends the loop where it is and joins its thread. What waits is left, sockets close with the shard.
   void stop();
 

@@ -27,6 +27,10 @@ class StoredLog final : public MessageLog {
   [[nodiscard]] bool durable() const override { return durable_; }
 
  private:
+  /// When a message expires, by the one's clock and by the other's: the system's may be set meanwhile.
+  [[nodiscard]] wire::hub::UnixMs by_store(wire::hub::UnixMs system) const;
+  [[nodiscard]] wire::hub::UnixMs by_system(wire::hub::UnixMs store) const;
+
   ShardId shard_;
   store::Store& store_;
   store::Reader reader_;

@@ -20,6 +20,15 @@ std::int64_t few(std::size_t budget) {
 }  // namespace
 
 Result<bool> LogWriter::has_work(UnixMs now) {
+  if (!removes(now)) return false;
+  auto found = finds_work(now);
+  if (found || found.error().code != Errc::malformed) return found;
+  pause_removal(now, found.error());
+  make_indexes_anew(now);
+  return false;
+}
+
+Result<bool> LogWriter::finds_work(UnixMs now) {
   const auto expired = on_.any_expired.first(now);
   on_.any_expired.reset();
   if (!expired || *expired) return expired;
@@ -31,6 +40,7 @@ Result<bool> LogWriter::has_work(UnixMs now) {
 }
 
 Status LogWriter::remove_what_must_go(Work& work) {
+  if (!removes(work.now)) return {};
   for (const auto step : {&LogWriter::trim_touched, &LogWriter::expire, &LogWriter::evict,
                           &LogWriter::trim_owing, &LogWriter::forget}) {
     if (auto done = (this->*step)(work); !done) return done;
@@ -95,6 +105,10 @@ Status LogWriter::trim_owing(Work& work) {
     --work.budget;  // a look is not free
     const auto row = row_by_id(due_.begin()->second, work);
     if (!row) return fail(row.error());
+    if (*row == nullptr) {
+      drop_plan(due_.begin()->second);
+      continue;
+    }
     if (auto trimmed = trim(**row, work); !trimmed) return trimmed;
   }
   return {};
@@ -150,7 +164,11 @@ Status LogWriter::evict(Work& work) {
       --work.budget;
       const auto row = row_by_id(due_.begin()->second, work);
       if (!row) return fail(row.error());
-      if (auto trimmed = trim(**row, work, Pressure::yes); !trimmed) return trimmed;
+      if (*row == nullptr) {
+        drop_plan(due_.begin()->second);
+      } else if (auto trimmed = trim(**row, work, Pressure::yes); !trimmed) {
+        return trimmed;
+      }
       continue;
     }
     const auto oldest = collect(on_.oldest, on_.oldest.first(few(std::min(kFirstLook, work.budget))));
@@ -189,20 +207,35 @@ Status LogWriter::forget(Work& work) {
   return {};
 }
 
+/// A row that belongs to no conversation goes as well; one that contradicts its conversation has that
+/// counted again.
 Status LogWriter::remove(const Old& old, Removal why, Work& work) {
   const auto found = row_by_id(old.conversation, work);
   if (!found) return fail(found.error());
-  Row& row = **found;
-  if (row.count == 0 || row.bytes < old.size)
-    return fail(Errc::malformed, "a conversation holds more than it counts");
   if (auto removed = on_.remove.run(old.seq); !removed) return removed;
-  --row.count;
-  row.bytes -= old.size;
-  row.changed = true;
   --work.budget;
   ++work.applied.removed_rows;
-  ++work.applied.removed.at(static_cast<std::size_t>(row.conversation.kind))
+  Row* const row = *found;
+  if (row == nullptr) {
+    if (options_.damage != nullptr)
+      options_.damage->note({.kind = Conversation::Kind::all}, "a message of nobody's");
+    ++work.applied.removed.at(static_cast<std::size_t>(Conversation::Kind::all))
+          .at(static_cast<std::size_t>(Removal::damaged));
+    // Its conversation counts it still, as one more than there are.
+    return {};
+  }
+  ++work.applied.removed.at(static_cast<std::size_t>(row->conversation.kind))
         .at(static_cast<std::size_t>(why));
+  row->changed = true;
+  if (row->count == 0 || row->bytes < old.size) {
+    const auto counted = static_cast<std::int64_t>(row->count);
+    if (options_.damage != nullptr) options_.damage->note(row->conversation, "a message's size");
+    if (auto recounted = recount(*row); !recounted) return recounted;
+    work.applied.recounted += static_cast<std::int64_t>(row->count) + 1 - counted;
+    return {};
+  }
+  --row->count;
+  row->bytes -= old.size;
   return {};
 }
 

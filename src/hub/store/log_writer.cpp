@@ -10,6 +10,7 @@
 #include "core/hub_limits.hpp"
 #include "hub/store/preparing.hpp"
 #include "hub/store/row.hpp"
+#include "hub/store/row_check.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -22,11 +23,27 @@ std::uint64_t stored_size(const wire::hub::Delivery& message) {
          message.content.bytes.size();
 }
 
-std::int64_t goes_at(const Append& append, const Retention& retention) {
-  const UnixMs sent_at = append.message->sent_at;
+/// The end of its own time or of its conversation's age, whichever comes first.
+std::int64_t goes_at(const Append& append, const Retention& retention, UnixMs now) {
   const std::int64_t age = retention.age.count();
-  const UnixMs by_age = sent_at > 0 && age > INT64_MAX - sent_at ? INT64_MAX : sent_at + age;
+  const UnixMs by_age = age > INT64_MAX - now ? INT64_MAX : now + age;
   return append.expires_at == 0 ? by_age : std::min(by_age, append.expires_at);
+}
+
+std::size_t ids_within(Bytes bound) {
+  return std::min<std::size_t>(limits::kStoredIds, bound.count() / limits::kStoredIdsPart / 48);
+}
+
+ConversationColumns columns_of(const Statement& row) {
+  return {.id = row.integer(0),
+          .kind = row.integer(1),
+          .name = row.text(2),
+          .head_epoch = row.integer(3),
+          .head_offset = row.integer(4),
+          .seen_epoch = row.integer(5),
+          .seen_offset = row.integer(6),
+          .count = row.integer(7),
+          .bytes = row.integer(8)};
 }
 
 }  // namespace
@@ -34,8 +51,8 @@ std::int64_t goes_at(const Append& append, const Retention& retention) {
 Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions options) {
   sqlite::Preparing make{database};
   const std::string row =
-      "SELECT id, kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, bytes, owes "
-      "FROM conversation ";
+      "SELECT id, kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, bytes, owes, sum, "
+      "sum IS NULL FROM conversation ";
   const std::string old = "SELECT seq, conversation, size, epoch, offset FROM message ";
   Statements statements{
       .begin = make("BEGIN IMMEDIATE"),
@@ -49,11 +66,11 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
           "?, 0) RETURNING id, seen_offset"),
       .update_row =
           make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
-               "count = ?, bytes = ?, touched = ?, owes = ? WHERE id = ?"),
+               "count = ?, bytes = ?, touched = ?, owes = ?, sum = ? WHERE id = ?"),
       .owing = make("SELECT id, seen_epoch, seen_offset FROM conversation WHERE owes = 1"),
       .insert =
           make("INSERT INTO message (conversation, epoch, offset, goes_at, size, sent_at, expires_at, flags, "
-               "sender, id, key, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+               "sender, id, key, content, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       .remove = make("DELETE FROM message WHERE seq = ?"),
       .oldest_of = make(old + "WHERE conversation = ? ORDER BY epoch, offset LIMIT ?"),
       .oldest = make(old + "ORDER BY seq LIMIT ?"),
@@ -69,39 +86,73 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .write_mark = make("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?)"),
       .forget_mark = make("DELETE FROM mark WHERE conversation = ? AND device = ?"),
       .forget_marks = make("DELETE FROM mark WHERE conversation = ?"),
+      .newest_of =
+          make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch DESC, offset "
+               "DESC LIMIT 1"),
+      .sums_of = make("SELECT count(*), coalesce(sum(size), 0) FROM message WHERE conversation = ?"),
+      .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
+      .record_clock = make(
+          "UPDATE meta SET value = CASE name WHEN 'time' THEN ? ELSE ? END WHERE name IN ('time', 'wall')"),
+      .begin_one = make("SAVEPOINT one"),
+      .end_one = make("RELEASE one"),
+      .undo_one = make("ROLLBACK TO one"),
+      .reindex = make("REINDEX message"),
   };
   if (make.error()) return fail(std::move(*make.error()));
   const auto conversations = database.figure("SELECT count(*) FROM conversation");
   if (!conversations) return fail(conversations.error());
-  return LogWriter{std::move(options), std::move(statements), static_cast<std::size_t>(*conversations)};
+  auto ids = IdLog::open(database, {.ids = ids_within(options.bound), .age = limits::kDedupAge});
+  if (!ids) return fail(std::move(ids.error()));
+  return LogWriter{std::move(options), std::move(statements), static_cast<std::size_t>(*conversations),
+                   std::move(*ids)};
 }
 
-LogWriter::LogWriter(LogWriterOptions options, Statements statements, std::size_t conversations)
-    : options_(std::move(options)), on_(std::move(statements)), conversations_(conversations) {}
+LogWriter::LogWriter(LogWriterOptions options, Statements statements, std::size_t conversations, IdLog ids)
+    : options_(std::move(options)),
+      on_(std::move(statements)),
+      conversations_(conversations),
+      ids_(std::move(ids)) {}
 
 Result<Applied> LogWriter::apply(const Batch& batch, UnixMs now) {
-  if (auto known = know_plans(now); !known) return fail(std::move(known.error()));
+  if (auto known = know_plans(now); !known) {
+    if (known.error().code != Errc::malformed) return fail(std::move(known.error()));
+    pause_removal(now, known.error());
+  }
+  auto applied = attempt(batch, now);
+  if (applied || applied.error().code != Errc::malformed) return applied;
+  pause_removal(now, applied.error());
+  applied = attempt_each(batch, now);
+  if (applied) make_indexes_anew(now);
+  return applied;
+}
+
+void LogWriter::set_bounds(Bytes bound, std::size_t conversations) {
+  options_.bound = bound;
+  options_.conversations = conversations;
+  ids_.set_most(ids_within(bound));
+}
+
+Status LogWriter::probe() {
+  return on_.raise_floor.run(std::int64_t{0});
+}
+
+Result<Applied> LogWriter::attempt(const Batch& batch, UnixMs now) {
   if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
   Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size()};
-  auto done = carry_out(batch, work);
+  return finish(work, carry_out(batch, work));
+}
+
+Result<Applied> LogWriter::finish(Work& work, Status done) {
   if (done) done = on_.commit.run();
   if (!done) {
     std::ignore = on_.rollback.run();  // some errors have ended the transaction already
     plans_known_ = false;              // they are ahead of the database
     return fail(std::move(done.error()));
   }
+  ids_.committed();
   conversations_ += work.new_conversations;
   conversations_ -= work.applied.forgotten;
   return std::move(work.applied);
-}
-
-void LogWriter::set_bounds(Bytes bound, std::size_t conversations) {
-  options_.bound = bound;
-  options_.conversations = conversations;
-}
-
-Status LogWriter::probe() {
-  return on_.raise_floor.run(std::int64_t{0});
 }
 
 Status LogWriter::carry_out(const Batch& batch, Work& work) {
@@ -116,6 +167,11 @@ Status LogWriter::carry_out(const Batch& batch, Work& work) {
     }
   }
   settle_marks(work);
+  if (auto remembered = ids_.add(work.stored, work.now); !remembered) return remembered;
+  if (batch.clock) {
+    if (auto recorded = on_.record_clock.run(batch.clock->time, batch.clock->wall); !recorded)
+      return recorded;
+  }
   if (auto removed = remove_what_must_go(work); !removed) return removed;
   return write_rows(work);
 }
@@ -134,11 +190,24 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
   const std::uint64_t size = stored_size(message);
   const std::int64_t flags = (message.critical ? kCriticalFlag : 0) |
                              (message.content.kind == wire::hub::Content::Kind::text ? kTextFlag : 0);
-  auto inserted = on_.insert.run(
-      row.id, as_integer(at.epoch), as_integer(at.offset), goes_at(append, options_.retention(message.to)),
-      as_integer(size), message.sent_at, append.expires_at, flags, std::string_view{message.from},
-      std::string_view{message.id}, std::string_view{message.key}, std::string_view{message.content.bytes});
+  const MessageColumns columns{.conversation = row.id,
+                               .epoch = as_integer(at.epoch),
+                               .offset = as_integer(at.offset),
+                               .goes_at = goes_at(append, options_.retention(message.to), work.now),
+                               .size = as_integer(size),
+                               .sent_at = message.sent_at,
+                               .expires_at = append.expires_at,
+                               .flags = flags,
+                               .sender = message.from,
+                               .id = message.id,
+                               .key = message.key,
+                               .content = message.content.bytes};
+  auto inserted =
+      on_.insert.run(columns.conversation, columns.epoch, columns.offset, columns.goes_at, columns.size,
+                     columns.sent_at, columns.expires_at, columns.flags, columns.sender, columns.id,
+                     columns.key, columns.content, checksum_of(columns));
   if (!inserted) return inserted;
+  if (append.print) work.stored.push_back({.print = *append.print, .position = at});
   row.head = at;
   ++row.count;
   row.bytes += size;
@@ -223,7 +292,7 @@ Result<LogWriter::Row*> LogWriter::row_of(const Conversation& conversation, Work
     return &work.rows.at(known->second);
   const auto found = on_.find_row.first(as_integer(conversation.kind), std::string_view{conversation.name});
   if (!found) return fail(found.error());
-  return *found ? keep(on_.find_row, work) : nullptr;
+  return *found ? keep(on_.find_row, &conversation, work) : nullptr;
 }
 
 Result<LogWriter::Row*> LogWriter::made_row_of(const Conversation& conversation, Work& work) {
@@ -237,28 +306,41 @@ Result<LogWriter::Row*> LogWriter::made_row_of(const Conversation& conversation,
   on_.insert_row.reset();
   ++work.new_conversations;
   work.ids.emplace(conversation, id);
-  return &work.rows.emplace(id, Row{.id = id, .conversation = conversation, .seen = seen}).first->second;
+  return &work.rows.emplace(id, Row{.id = id, .conversation = conversation, .seen = seen, .changed = true})
+              .first->second;
 }
 
+/// Null: there is none.
 Result<LogWriter::Row*> LogWriter::row_by_id(std::int64_t id, Work& work) {
   if (const auto known = work.rows.find(id); known != work.rows.end()) return &known->second;
   const auto found = on_.find_row_by_id.first(id);
   if (!found) return fail(found.error());
-  if (!*found) return fail(Errc::malformed, "a message belongs to no conversation");
-  return keep(on_.find_row_by_id, work);
+  return *found ? keep(on_.find_row_by_id, nullptr, work) : nullptr;
 }
 
-/// The row that the statement stands on, as one of this transaction's.
-LogWriter::Row* LogWriter::keep(Statement& from, Work& work) {
-  Row row{.id = from.integer(0),
-          .conversation = {.kind = static_cast<Conversation::Kind>(from.integer(1)),
-                           .name = std::string{from.text(2)}},
-          .head = as_position(from.integer(3), from.integer(4)),
-          .seen = as_position(from.integer(5), from.integer(6)),
-          .count = static_cast<std::uint64_t>(from.integer(7)),
-          .bytes = static_cast<std::uint64_t>(from.integer(8)),
+/// The row that the statement stands on, as one of this transaction's. `asked`: the name by which it was
+/// found, which its own copy of it may have lost.
+Result<LogWriter::Row*> LogWriter::keep(Statement& from, const Conversation* asked, Work& work) {
+  const ConversationColumns columns = columns_of(from);
+  const bool is_whole =
+      is_sound(columns) && (from.integer(11) != 0 || checksum_of(columns) == from.integer(10));
+  Row row{.id = columns.id,
+          .conversation = {.kind = is_whole ? static_cast<Conversation::Kind>(columns.kind)
+                                            : Conversation::Kind::all,
+                           .name = std::string{columns.name}},
+          .head = as_position(columns.head_epoch, columns.head_offset),
+          .seen = as_position(columns.seen_epoch, columns.seen_offset),
+          .count = static_cast<std::uint64_t>(columns.count),
+          .bytes = static_cast<std::uint64_t>(columns.bytes),
           .owes = from.integer(9) != 0};
   from.reset();
+  if (asked != nullptr) row.conversation = *asked;
+  if (!is_whole) {
+    if (options_.damage != nullptr) options_.damage->note(row.conversation, "the conversation's own row");
+    const auto counted = static_cast<std::int64_t>(row.count);
+    if (auto repaired = repair(row); !repaired) return fail(std::move(repaired.error()));
+    work.applied.recounted += static_cast<std::int64_t>(row.count) - counted;
+  }
   work.ids.emplace(row.conversation, row.id);
   return &work.rows.emplace(row.id, std::move(row)).first->second;
 }
@@ -266,10 +348,19 @@ LogWriter::Row* LogWriter::keep(Statement& from, Work& work) {
 Status LogWriter::write_rows(Work& work) {
   for (const auto& [id, row] : work.rows) {
     if (!row.changed) continue;
+    const std::int64_t checksum = checksum_of(ConversationColumns{.id = id,
+                                                                  .kind = as_integer(row.conversation.kind),
+                                                                  .name = row.conversation.name,
+                                                                  .head_epoch = as_integer(row.head.epoch),
+                                                                  .head_offset = as_integer(row.head.offset),
+                                                                  .seen_epoch = as_integer(row.seen.epoch),
+                                                                  .seen_offset = as_integer(row.seen.offset),
+                                                                  .count = as_integer(row.count),
+                                                                  .bytes = as_integer(row.bytes)});
     auto written =
         on_.update_row.run(as_integer(row.head.epoch), as_integer(row.head.offset),
                            as_integer(row.seen.epoch), as_integer(row.seen.offset), as_integer(row.count),
-                           as_integer(row.bytes), work.now, std::int64_t{row.owes}, id);
+                           as_integer(row.bytes), work.now, std::int64_t{row.owes}, checksum, id);
     if (!written) return written;
   }
   return {};

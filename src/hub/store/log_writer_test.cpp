@@ -150,7 +150,7 @@ class Simulation {
     ModelLog& log = logs_[append.message->to];
     if (append.message->position.offset <= log.head.offset) return misplaced.push_back(index);
     const auto& message = *append.message;
-    const UnixMs by_age = message.sent_at + kRetention.age.count();
+    const UnixMs by_age = now_ + kRetention.age.count();
     log.head = message.position;
     log.entries.push_back({.message = {.delivery = message, .expires_at = append.expires_at},
                            .goes_at = append.expires_at == 0 ? by_age : std::min(by_age, append.expires_at),

@@ -25,7 +25,26 @@ using wire::hub::UnixMs;
 /// a request, or was sent before, it does not.
 struct StoredMessage {
   wire::hub::Delivery delivery;
-  UnixMs expires_at = 0;  ///< 0: as long as the store keeps any.
+  UnixMs expires_at = 0;  ///< By `Store::time`; 0: as long as the store keeps any.
+};
+
+/// By what a message is known when it comes a second time, after a restart as well: hashes that the caller
+/// makes, of which those of senders and conversations are 64 bits long.
+struct IdPrint {
+  std::array<std::byte, 16> message{};  ///< Of its conversation, sender and id.
+  std::uint64_t sender = 0;
+  std::uint64_t conversation = 0;
+  bool operator==(const IdPrint&) const = default;
+};
+struct StoredId {
+  IdPrint print{};
+  Position position{};
+  bool operator==(const StoredId&) const = default;
+};
+/// What the runs before have stored.
+struct RememberedId {
+  StoredId id{};
+  std::chrono::milliseconds age{};  ///< When the last run ended: a stop does not count.
 };
 
 /// A message that asks to be stored. Whoever numbers the conversation numbered it, behind its head.
@@ -33,7 +52,8 @@ struct Append {
   std::uint32_t shard = 0;   ///< Who is told of the outcome.
   std::uint64_t ticket = 0;  ///< What it is told.
   std::shared_ptr<const wire::hub::Delivery> message;
-  UnixMs expires_at = 0;
+  UnixMs expires_at = 0;           ///< By `Store::time`; 0: never.
+  std::optional<IdPrint> print{};  ///< Nothing: no run after this has to know its second copy.
 };
 
 /// What became of an append: on the disk for good, or why not.
@@ -51,7 +71,7 @@ struct Mark {
 
 /// How long a conversation's messages are kept; the first bound that is passed decides, the oldest go.
 struct Retention {
-  std::chrono::milliseconds age;  ///< Since they were sent. Decided when the message comes.
+  std::chrono::milliseconds age;  ///< Since they were stored. Decided when the message comes.
   std::uint64_t count;
   Bytes bytes;
 };
@@ -68,6 +88,7 @@ struct PageLimits {
 };
 struct Page {
   std::vector<StoredMessage> messages{};  ///< In order. Offsets that are missing between them are gone.
+  std::vector<Position> damaged{};        ///< Of those that are missing: what there is of them is no message.
   Position first{};   ///< The oldest that the conversation still has; none: behind the last ever.
   bool more = false;  ///< The stretch goes on behind them.
 };
@@ -78,8 +99,9 @@ enum class Removal : std::uint8_t {
   expired,       ///< Its own time, or its conversation's age.
   trimmed,       ///< Its conversation's count or bytes.
   evicted,       ///< The store's own bound.
+  damaged,       ///< It belongs to no conversation: the disk gave back something else. Counted under `all`.
 };
-inline constexpr std::size_t kRemovals = 4;
+inline constexpr std::size_t kRemovals = 5;
 inline constexpr std::size_t kConversationKinds = 3;
 /// By kind of conversation, then by reason.
 using Removed = std::array<std::array<std::uint64_t, kRemovals>, kConversationKinds>;
@@ -97,6 +119,7 @@ struct Books {
   std::uint64_t acknowledgements = 0;          ///< Inboxes whose mark was moved.
   std::uint64_t acknowledgements_dropped = 0;  ///< Too many waited: their messages stay for longer.
   std::uint64_t forgotten = 0;                 ///< Conversations.
+  std::uint64_t damaged = 0;                   ///< Times that a row was met which is not as it was written.
   std::uint64_t rows_at_open = 0;
   std::uint64_t rows = 0;
   Removed removed{};

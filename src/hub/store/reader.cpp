@@ -9,6 +9,7 @@
 #include "core/hub_limits.hpp"
 #include "hub/store/preparing.hpp"
 #include "hub/store/row.hpp"
+#include "hub/store/row_check.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -44,19 +45,18 @@ Position position_in(const Statement& row) {
   return as_position(row.integer(0), row.integer(1));
 }
 
-StoredMessage message_in(const Statement& row, const Conversation& to) {
-  const std::int64_t flags = row.integer(4);
+StoredMessage message_of(const MessageColumns& row, const Conversation& to) {
   const auto kind =
-      (flags & kTextFlag) != 0 ? wire::hub::Content::Kind::text : wire::hub::Content::Kind::data;
-  return {.delivery = {.from = std::string{row.text(5)},
+      (row.flags & kTextFlag) != 0 ? wire::hub::Content::Kind::text : wire::hub::Content::Kind::data;
+  return {.delivery = {.from = std::string{row.sender},
                        .to = to,
-                       .id = std::string{row.text(6)},
-                       .position = position_in(row),
-                       .sent_at = row.integer(2),
-                       .content = {.kind = kind, .bytes = std::string{row.text(8)}},
-                       .key = std::string{row.text(7)},
-                       .critical = (flags & kCriticalFlag) != 0},
-          .expires_at = row.integer(3)};
+                       .id = std::string{row.id},
+                       .position = as_position(row.epoch, row.offset),
+                       .sent_at = row.sent_at,
+                       .content = {.kind = kind, .bytes = std::string{row.content}},
+                       .key = std::string{row.key},
+                       .critical = (row.flags & kCriticalFlag) != 0},
+          .expires_at = row.expires_at};
 }
 
 std::size_t weight(const wire::hub::Delivery& delivery) {
@@ -74,13 +74,18 @@ Result<Reader> Reader::open(Source source) {
   Statements statements{
       .begin = make("BEGIN"),
       .end = make("COMMIT"),
-      .conversation = make("SELECT id, head_epoch, head_offset, seen_epoch, seen_offset FROM conversation "
-                           "WHERE kind = ? AND name = ?"),
+      .conversation =
+          make("SELECT id, head_epoch, head_offset, seen_epoch, seen_offset, kind, name, count, bytes, "
+               "sum, sum IS NULL FROM conversation WHERE kind = ? AND name = ?"),
       .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
       .first =
           make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch, offset LIMIT 1"),
-      .page = make("SELECT epoch, offset, sent_at, expires_at, flags, sender, id, key, content FROM message "
-                   "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset"),
+      .last = make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch DESC, offset "
+                   "DESC LIMIT 1"),
+      .page =
+          make("SELECT epoch, offset, sent_at, expires_at, flags, sender, id, key, content, goes_at, size, "
+               "sum, sum IS NULL FROM message "
+               "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset"),
       .mark = make("SELECT epoch, offset FROM mark WHERE conversation = ? AND device = ?"),
       .sums = make("SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(size), 0) FROM message), "
                    "coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM conversation"),
@@ -98,19 +103,54 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
       on_.conversation.first(as_integer(conversation.kind), std::string_view{conversation.name});
   if (!found) return fail(found.error());
   const Statement& row = on_.conversation;
-  if (*found) {
-    Known known{.id = row.integer(0),
-                .head = as_position(row.integer(1), row.integer(2)),
-                .seen = as_position(row.integer(3), row.integer(4))};
+  if (!*found) {
+    const auto begin = floor();
+    if (!begin) return fail(begin.error());
+    return Known{.id = 0, .head = {.epoch = source_.epoch, .offset = begin->offset}, .seen = *begin};
+  }
+  const ConversationColumns columns{.id = row.integer(0),
+                                    .kind = row.integer(5),
+                                    .name = row.text(6),
+                                    .head_epoch = row.integer(1),
+                                    .head_offset = row.integer(2),
+                                    .seen_epoch = row.integer(3),
+                                    .seen_offset = row.integer(4),
+                                    .count = row.integer(7),
+                                    .bytes = row.integer(8)};
+  if (is_sound(columns) && (row.integer(10) != 0 || checksum_of(columns) == row.integer(9))) {
+    Known known{.id = columns.id,
+                .head = as_position(columns.head_epoch, columns.head_offset),
+                .seen = as_position(columns.seen_epoch, columns.seen_offset)};
     if (known.head.epoch == 0) known.head.epoch = source_.epoch;  // a device is known, and no message yet
     return known;
   }
-  const Standing on_floor{on_.floor};
-  const auto floor = on_.floor.first();
-  if (!floor) return fail(floor.error());
-  const auto offset = *floor ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0;
-  return Known{
-      .id = 0, .head = {.epoch = source_.epoch, .offset = offset}, .seen = {.epoch = 0, .offset = offset}};
+  if (source_.damage != nullptr) source_.damage->note(conversation, "the conversation's own row");
+  return rebuilt(columns.id);
+}
+
+/// The same as `LogWriter::repair`, which writes it down with the next message.
+Result<Reader::Known> Reader::rebuilt(std::int64_t id) {
+  const Standing on_last{on_.last};
+  const auto last = on_.last.first(id);
+  if (!last) return fail(last.error());
+  if (!*last) {
+    const auto begin = floor();
+    if (!begin) return fail(begin.error());
+    return Known{.id = id, .head = *begin, .seen = *begin};
+  }
+  const Standing on_first{on_.first};
+  const auto first = on_.first.first(id);
+  if (!first) return fail(first.error());
+  const std::uint64_t begin = *first ? position_in(on_.first).offset - 1 : 0;
+  return Known{.id = id, .head = position_in(on_.last), .seen = {.epoch = 0, .offset = begin}};
+}
+
+/// Behind it begins what has stored nothing yet.
+Result<Position> Reader::floor() {
+  const Standing standing{on_.floor};
+  const auto found = on_.floor.first();
+  if (!found) return fail(found.error());
+  return Position{.epoch = 0, .offset = *found ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0};
 }
 
 Result<Position> Reader::head(const Conversation& of) {
@@ -173,16 +213,44 @@ Result<Page> Reader::read_page(const Conversation& of, const Span& span, PageLim
   auto row = on_.page.first(known->id, as_integer(span.after.epoch), as_integer(span.after.offset));
   std::size_t bytes = 0;
   for (; row && *row && position_in(on_.page) <= span.last; row = on_.page.next()) {
-    page.more = page.messages.size() >= limits.messages;
+    page.more = page.messages.size() + page.damaged.size() >= limits.messages;
     if (page.more) return page;
-    StoredMessage message = message_in(on_.page, of);
-    bytes += weight(message.delivery);
+    auto message = message_in_row(known->id, of);
+    if (!message) {
+      // Behind the head there is nothing: that number is not the message's.
+      if (position_in(on_.page) <= known->head) page.damaged.push_back(position_in(on_.page));
+      continue;
+    }
+    bytes += weight(message->delivery);
     page.more = bytes > limits.bytes.count() && !page.messages.empty();
     if (page.more) return page;
-    page.messages.push_back(std::move(message));
+    page.messages.push_back(std::move(*message));
   }
   if (!row) return fail(std::move(row.error()));
   return page;
+}
+
+std::optional<StoredMessage> Reader::message_in_row(std::int64_t conversation, const Conversation& to) {
+  const Statement& row = on_.page;
+  const MessageColumns columns{.conversation = conversation,
+                               .epoch = row.integer(0),
+                               .offset = row.integer(1),
+                               .goes_at = row.integer(9),
+                               .size = row.integer(10),
+                               .sent_at = row.integer(2),
+                               .expires_at = row.integer(3),
+                               .flags = row.integer(4),
+                               .sender = row.text(5),
+                               .id = row.text(6),
+                               .key = row.text(7),
+                               .content = row.text(8)};
+  if (is_sound(columns) && (row.integer(12) != 0 || checksum_of(columns) == row.integer(11)))
+    return message_of(columns, to);
+  if (source_.damage != nullptr) {
+    source_.damage->note(
+        to, "message " + std::to_string(columns.offset) + " of epoch " + std::to_string(columns.epoch));
+  }
+  return std::nullopt;
 }
 
 Result<std::uint64_t> Reader::counted_rows() {

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "hub/store/acknowledgements.hpp"
+#include "hub/store/damage.hpp"
 #include "hub/store/message.hpp"
 #include "hub/store/sqlite.hpp"
 
@@ -22,13 +23,15 @@ class Reader {
     std::filesystem::path database;
     std::uint64_t epoch;                       ///< The present one.
     const Acknowledgements& acknowledgements;  ///< Those that are not stored yet.
+    Damage* damage = nullptr;                  ///< Told of what is found damaged.
   };
   [[nodiscard]] static Result<Reader> open(Source source);
 
   /// Of the last message that the conversation has stored, whether it is still there or not. None: the
   /// present epoch and the offset behind which it begins, 0 unless conversations have been forgotten.
   [[nodiscard]] Result<Position> head(const Conversation& of);
-  /// What is there of a stretch, from its beginning. Messages that have expired may still be among it.
+  /// What is there of a stretch, from its beginning. Messages that have expired may still be among it. A row
+  /// that is not as it was written counts as one message and is told as damaged.
   [[nodiscard]] Result<Page> page(const Conversation& of, Span span, PageLimits limits);
   /// Up to where a device has acknowledged its user's inbox; of clients that name no device, and nothing was
   /// acknowledged yet: epoch 0 and offset 0. A device that is not known begins in front of all that is kept.
@@ -39,7 +42,7 @@ class Reader {
 
  private:
   struct Statements {
-    sqlite::Statement begin, end, conversation, floor, first, page, mark, sums;
+    sqlite::Statement begin, end, conversation, floor, first, last, page, mark, sums;
   };
   struct Known {
     std::int64_t id;
@@ -52,6 +55,12 @@ class Reader {
   [[nodiscard]] Result<Known> look_up(const Conversation& conversation);
   [[nodiscard]] Result<std::optional<Position>> first_of(const Known& known);
   [[nodiscard]] Result<std::optional<Position>> mark_of(const Known& known, std::string_view device);
+  /// From what there is of its messages, where its own row is damaged.
+  [[nodiscard]] Result<Known> rebuilt(std::int64_t id);
+  [[nodiscard]] Result<Position> floor();
+  /// Nothing: the row that `page` stands on is damaged.
+  [[nodiscard]] std::optional<StoredMessage> message_in_row(std::int64_t conversation,
+                                                            const Conversation& to);
   [[nodiscard]] Result<Page> read_page(const Conversation& of, const Span& span, PageLimits limits);
 
   Source source_;

@@ -47,6 +47,17 @@ constexpr const char* kMarks = R"(
     used INTEGER NOT NULL, PRIMARY KEY (conversation, device)) WITHOUT ROWID;
 )";
 
+/// What it adds besides. `sum` is a row's checksum (`row_check.hpp`); rows of earlier versions have
+/// none. `recent` is the log of ids (`id_log.hpp`), meta's `time` and `wall` what `ExpiryClock` goes on from.
+constexpr const char* kChecksAndIds = R"(
+  ALTER TABLE message ADD COLUMN sum INTEGER;
+  ALTER TABLE conversation ADD COLUMN sum INTEGER;
+  CREATE TABLE recent (
+    seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kept INTEGER NOT NULL, sum INTEGER NOT NULL,
+    ids BLOB NOT NULL);
+  INSERT INTO meta VALUES ('time', 0), ('wall', 0);
+)";
+
 /// An error of the file's as one that names it and says what to do.
 Error about(const Folder& folder, Error error) {
   const std::string file = folder.database().string();
@@ -96,7 +107,7 @@ Status bring_up_to_date(Database& database, std::int64_t version) {
   std::string changes = "BEGIN IMMEDIATE;";
   if (version < 1)
     changes += std::string{kTables} + "PRAGMA application_id = " + std::to_string(kApplication) + ";";
-  if (version < 2) changes += kMarks;
+  if (version < 2) changes += std::string{kMarks} + kChecksAndIds;
   auto made = database.execute(changes + "PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;");
   if (!made) std::ignore = database.execute("ROLLBACK");
   return made;
@@ -149,6 +160,14 @@ Status bound_file(Database& database, Bytes bound) {
   const Bytes size{static_cast<std::uint64_t>(*pages) * 4096};
   const Bytes most = std::max(bound, size) + limits::kStoreSlack;
   return database.execute("PRAGMA max_page_count = " + std::to_string(most.count() / 4096));
+}
+
+Result<ClockRecord> clock_record(Database& database) {
+  const auto time = database.figure("SELECT value FROM meta WHERE name = 'time'");
+  if (!time) return fail(time.error());
+  const auto wall = database.figure("SELECT value FROM meta WHERE name = 'wall'");
+  if (!wall) return fail(wall.error());
+  return ClockRecord{.time = std::max<std::int64_t>(0, *time), .wall = *wall};
 }
 
 Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound) {

@@ -4,6 +4,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "hub/store/expiry_clock.hpp"
 #include "hub/store/folder.hpp"
 #include "hub/store/sqlite.hpp"
 
@@ -18,6 +19,9 @@ struct OpenedDatabase {
 /// Lets the file take `limits::kStoreSlack` more than `bound`, or than it has by now: a full one needs that
 /// much to make room in itself. Errors: those of `sqlite::Database`.
 [[nodiscard]] Status bound_file(sqlite::Database& database, Bytes bound);
+
+/// What the run before has left of its clock. Errors: those of `sqlite::Database`.
+[[nodiscard]] Result<ClockRecord> clock_record(sqlite::Database& database);
 
 /// Makes the tables in an empty file, and looks whether a full one is whole: all of it up to
 /// `limits::kCheckedStore`, else the small tables. The file is bounded as by `bound_file`. Errors, each with

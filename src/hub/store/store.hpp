@@ -13,6 +13,7 @@
 #include "core/hub_limits.hpp"
 #include "core/time.hpp"
 #include "crypto/secret.hpp"
+#include "hub/store/expiry_clock.hpp"
 #include "hub/store/message.hpp"
 #include "hub/store/reader.hpp"
 
@@ -20,6 +21,8 @@ namespace sluice::hub::store {
 
 /// Milliseconds since 1970 by the system's clock.
 [[nodiscard]] UnixMs system_time();
+/// The system's clock, and the time since the machine was started, suspends included.
+[[nodiscard]] ClockReading system_clocks();
 /// The built-in retention, the same for all.
 [[nodiscard]] Retention default_retention(const Conversation& of);
 
@@ -37,7 +40,7 @@ struct StoreOptions {
   OnStored on_stored;
   /// Called on the store's thread for each message that comes; it may change its mind.
   RetentionOf retention = default_retention;
-  std::function<UnixMs()> now = system_time;  ///< From the store's thread as well.
+  std::function<ClockReading()> clocks = system_clocks;  ///< From any thread.
   /// What the database may hold before the oldest messages of all are evicted; at least
   /// `limits::kMinStoreBytes`. The file itself takes `limits::kStoreSlack` more at the most (than it has,
   /// where that is more than the bound), and its log beside it what `limits::kMaxLogPages` are and one
@@ -78,6 +81,14 @@ class Store {
   /// Its outcome comes through `on_stored`. Errors, after which none comes: `busy` (as much waits as may: try
   /// later), `io` (the store has just failed, with the reason: try later).
   [[nodiscard]] Status append(Append append);
+  /// The time by which messages expire, in milliseconds: about that of the system's clock, but it goes on
+  /// evenly where that one is set (`ExpiryClock`).
+  [[nodiscard]] UnixMs time() const;
+  /// The ids of what the runs before have stored last, the oldest first: those that were younger than
+  /// `limits::kDedupAge` when the last of them ended, within `limits::kStoredIds`. Waits for the disk: for
+  /// the start.
+  [[nodiscard]] Result<std::vector<RememberedId>> remembered() const;
+
   /// A device of the user's (empty: a client that names none) has everything up to there. Messages that all
   /// devices have may go. Stored with the next commit, or with one of its own after
   /// `limits::kAcknowledgementDelay`. A position behind a later one changes nothing but that the device is

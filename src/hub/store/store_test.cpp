@@ -41,7 +41,7 @@ class StoreTest : public ::testing::Test {
   StoreOptions options() {
     return {.folder = folder.store(),
             .on_stored = outcomes.listener(),
-            .now = [this] { return now.load(); },
+            .clocks = [this] { return clocks(); },
             .grace = {}};
   }
   void open(StoreOptions with) {
@@ -93,7 +93,13 @@ class StoreTest : public ::testing::Test {
 
   TemporaryFolder folder;
   Outcomes outcomes;
+  /// Time that goes by.
+  [[nodiscard]] ClockReading clocks() const {
+    return {.wall = now.load() + set.load(), .elapsed = std::chrono::milliseconds{now.load()}};
+  }
+
   std::atomic<UnixMs> now = 1'000'000;
+  std::atomic<UnixMs> set = 0;  ///< How far the wall clock is off.
   std::uint64_t ticket = 0;
   std::unique_ptr<Store> store;
 };
@@ -421,6 +427,69 @@ TEST_F(StoreTest, RemovesInSlicesWhatIsTooMuchForOne) {
   expect_books();
 }
 
+TEST_F(StoreTest, ExpiresNothingWhenTheWallClockIsSet) {
+  auto with = options();
+  with.retention = [](const Conversation&) {
+    return Retention{.age = std::chrono::hours{24 * 7}, .count = 1'000, .bytes = 1_MiB};
+  };
+  open(with);
+  put_all(group("g"), 1, 3);
+  ASSERT_TRUE(put(message(group("g"), at(4)), store->time() + 60'000));
+  constexpr UnixMs k8Days = 8 * 24 * 3'600'000;
+  for (const UnixMs off : {k8Days, UnixMs{0}, -k8Days}) {
+    set = off;
+    now = now + 2'500;
+    // A commit looks for what has expired.
+    ASSERT_TRUE(put(message(group("h"), at(store->books().committed + 1))));
+    EXPECT_EQ(offsets(group("g")).size(), 4U) << off;
+  }
+  EXPECT_EQ(store->time(), 1'007'500) << "it goes on evenly";
+  now = now + 60'000;
+  wait_removed(Removal::expired, 1);
+  // From run to run as well.
+  for (const UnixMs off : {k8Days, -k8Days, UnixMs{0}}) {
+    store.reset();
+    set = off;
+    now = now + 1'000;
+    open(with);
+    ASSERT_TRUE(put(message(group("i"), {.epoch = store->epoch(), .offset = store->books().rows})));
+    EXPECT_EQ(offsets(group("g")).size(), 3U) << off;
+  }
+  EXPECT_EQ(store->books().removed_for(Removal::expired), 0U);
+}
+
+TEST_F(StoreTest, RemembersIdsFromRunToRunWhateverBecameOfTheirMessages) {
+  auto with = options();
+  with.retention = [](const Conversation&) {
+    return Retention{.age = std::chrono::hours{1}, .count = 2, .bytes = 1_MiB};
+  };
+  open(with);
+  const auto store_with_id = [&](std::uint64_t offset) {
+    IdPrint print{.sender = 1, .conversation = 2};
+    print.message[0] = static_cast<std::byte>(offset);
+    ASSERT_TRUE(
+        store->append({.ticket = ++ticket, .message = message(group("g"), at(offset)), .print = print}));
+    ASSERT_TRUE(outcomes.of(ticket));
+  };
+  for (std::uint64_t offset = 1; offset <= 5; ++offset) store_with_id(offset);
+  ASSERT_FALSE(put(message(group("g"), at(3)))) << "not behind the head";
+  const Position first = at(1);
+  EXPECT_EQ(offsets(group("g")).size(), 2U) << "three were trimmed";
+  store.reset();
+  now = now + 23 * 3'600'000;  // a stop does not count
+  open(with);
+  const auto remembered = store->remembered();
+  ASSERT_TRUE(remembered) << describe(remembered.error());
+  ASSERT_EQ(remembered->size(), 5U);
+  EXPECT_EQ(remembered->front().id.position, first);
+  EXPECT_EQ(remembered->front().id.print.message[0], std::byte{1});
+  EXPECT_LE(remembered->front().age, std::chrono::seconds{1});
+  now = now + 400'000;
+  store_with_id(6);
+  open(with);
+  EXPECT_EQ(store->remembered()->size(), 1U) << "the others are old by now";
+}
+
 TEST_F(StoreTest, RemovesWhatHasExpiredAndTellsWhereTheRestBegins) {
   auto with = options();
   with.retention = [](const Conversation&) {
@@ -429,11 +498,9 @@ TEST_F(StoreTest, RemovesWhatHasExpiredAndTellsWhereTheRestBegins) {
   open(with);
   put_all(group("g"), 1, 2);
   ASSERT_TRUE(put(message(group("g"), at(3)), 1'050'000));
-  auto later = message(group("g"), at(4));
-  later->sent_at = 1'060'000;
-  ASSERT_TRUE(put(later));
   now = 1'055'000;
   wait_removed(Removal::expired, 1);
+  ASSERT_TRUE(put(message(group("g"), at(4))));
   EXPECT_EQ(offsets(group("g")), (std::vector<std::uint64_t>{1, 2, 4})) << "its own time was shorter";
   now = 1'100'000;
   wait_removed(Removal::expired, 3);
@@ -630,7 +697,7 @@ TEST_F(StoreTest, RefusesAnotherProgramsDatabaseAndALaterVersions) {
     ASSERT_TRUE(database);
     ASSERT_TRUE(database->execute("PRAGMA " + pragma));
   };
-  set("user_version = 3");
+  set("user_version = 99");
   EXPECT_EQ(code_of_opening(options()), Errc::unsupported);
   set("application_id = 1");
   EXPECT_EQ(code_of_opening(options()), Errc::malformed);

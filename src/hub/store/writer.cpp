@@ -21,6 +21,25 @@ std::size_t conversations_within(const StoreOptions& options, Bytes bound) {
   return std::min<std::size_t>(options.conversations, bound.count() / 1024);
 }
 
+std::string in_hours(std::chrono::milliseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::hours>(std::chrono::abs(time)).count()) +
+         " h " +
+         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(time)).count() %
+                        3'600) +
+         " s";
+}
+
+void tell_of_start(const ExpiryClock& clock) {
+  const auto stop = clock.jump_at_start();
+  if (!stop) return;
+  observe::log(observe::LogLevel::warn, kRoom,
+               *stop < std::chrono::milliseconds::zero()
+                   ? "the system's clock is " + in_hours(*stop) +
+                         " behind the time at which this hub ran last; messages grow older from there on"
+                   : "this hub did not run for " + in_hours(*stop) +
+                         ", or the system's clock is wrong; messages are kept as if it had stopped just now");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options) {
@@ -33,27 +52,43 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
   if (!folder) return fail(std::move(folder.error()));
   auto opened = open_database(*folder, options.bound);
   if (!opened) return fail(std::move(opened.error()));
+  auto damage = std::make_unique<Damage>();
   auto log =
       LogWriter::prepare(opened->database, {.retention = options.retention,
                                             .bound = options.bound,
                                             .conversations = conversations_within(options, options.bound),
-                                            .grace = options.grace});
+                                            .grace = options.grace,
+                                            .damage = damage.get()});
   if (!log) return fail(std::move(log.error()));
   const auto rows = opened->database.figure("SELECT coalesce(sum(count), 0) FROM conversation");
   if (!rows) return fail(rows.error());
-  return std::unique_ptr<Writer>{new Writer{std::move(options), std::move(*folder), std::move(*opened),
-                                            std::move(*log), static_cast<std::uint64_t>(*rows)}};
+  const auto last = clock_record(opened->database);
+  if (!last) return fail(last.error());
+  const ExpiryClock clock{options.clocks(), *last};
+  tell_of_start(clock);
+  return std::unique_ptr<Writer>{new Writer{{.options = std::move(options),
+                                             .folder = std::move(*folder),
+                                             .opened = std::move(*opened),
+                                             .damage = std::move(damage),
+                                             .log = std::move(*log),
+                                             .clock = clock,
+                                             .ended_before = last->time,
+                                             .rows = static_cast<std::uint64_t>(*rows)}}};
 }
 
-Store::Writer::Writer(StoreOptions options, Folder folder, OpenedDatabase opened, LogWriter log,
-                      std::uint64_t rows)
-    : options_(std::move(options)),
-      folder_(std::move(folder)),
-      epoch_(opened.epoch),
-      database_(std::move(opened.database)),
-      log_(std::move(log)),
+Store::Writer::Writer(Parts parts)
+    : options_(std::move(parts.options)),
+      folder_(std::move(parts.folder)),
+      epoch_(parts.opened.epoch),
+      database_(std::move(parts.opened.database)),
+      damage_(std::move(parts.damage)),
+      log_(std::move(parts.log)),
+      ended_before_(parts.ended_before),
+      clock_(parts.clock),
+      watched_(parts.clock),
+      recorded_at_(parts.ended_before),
       queue_(options_.queue),
-      books_{.rows_at_open = rows, .rows = rows},
+      books_{.rows_at_open = parts.rows, .rows = parts.rows},
       bound_(options_.bound),
       thread_([this] { run(); }) {}
 
@@ -103,7 +138,10 @@ void Store::Writer::set_bound(Bytes bound) {
 }
 
 Reader::Source Store::Writer::source() const {
-  return {.database = folder_.database(), .epoch = epoch_, .acknowledgements = acknowledgements_};
+  return {.database = folder_.database(),
+          .epoch = epoch_,
+          .acknowledgements = acknowledgements_,
+          .damage = damage_.get()};
 }
 
 Health Store::Writer::health() const {
@@ -115,6 +153,7 @@ Books Store::Writer::books() const {
   const std::scoped_lock lock{mutex_};
   Books books = books_;
   books.waiting = queue_.unsettled();
+  books.damaged = damage_->count();
   return books;
 }
 
@@ -135,10 +174,32 @@ void Store::Writer::run() {
     committing_ = true;
     lock.unlock();
     auto applied = carry_out(task);
+    if (applied && task.batch.clock) recorded_at_ = task.batch.clock->time;
     settle(std::move(task.batch), std::move(applied));
     keep_log_short();
     lock.lock();
   }
+  lock.unlock();
+  record_end();
+}
+
+/// Tells of a wall clock that was set, and what the file is to know of the time.
+ClockRecord Store::Writer::look_at_clocks() {
+  const ClockReading at = options_.clocks();
+  if (const auto set = watched_.observe(at)) {
+    observe::log(observe::LogLevel::warn, kRoom,
+                 "the system's clock was set " +
+                     std::string{*set > std::chrono::milliseconds::zero() ? "ahead" : "back"} + " by " +
+                     in_hours(*set) + "; messages expire as if it had not been");
+  }
+  return {.time = clock_.now(at), .wall = at.wall};
+}
+
+/// So that the next run knows how long the stop was. After a kill it may be up to a minute more.
+void Store::Writer::record_end() {
+  if (health_.failing) return;
+  const ClockRecord clock = look_at_clocks();
+  std::ignore = log_.apply({.clock = clock}, clock.time);
 }
 
 /// False: it stops, and nothing waits any more.
@@ -166,7 +227,7 @@ bool Store::Writer::appends_due(TimePoint now) const {
   return stopping_ || queue_.fills_commit() || (!queue_.empty() && appended_at_ + options_.gather <= now);
 }
 
-Result<Applied> Store::Writer::carry_out(const Task& task) {
+Result<Applied> Store::Writer::carry_out(Task& task) {
   const Batch& batch = task.batch;
   if (task.bound != log_.bound()) {
     if (auto set = bound_file(database_, task.bound); !set) return fail(std::move(set.error()));
@@ -177,14 +238,17 @@ Result<Applied> Store::Writer::carry_out(const Task& task) {
     auto moved = database_.checkpoint(sqlite::Database::Checkpoint::emptied);
     if (!moved) return fail(std::move(moved.error()));
   }
-  const UnixMs now = options_.now();
+  const ClockRecord clock = look_at_clocks();
+  const UnixMs now = clock.time;
+  if (now - recorded_at_ >= std::chrono::milliseconds{limits::kClockRecordEvery}.count())
+    task.batch.clock = clock;
   if (!batch.empty()) return log_.apply(batch, now);
   if (task.before.failing) {
     if (auto written = log_.probe(); !written) return fail(std::move(written.error()));
   }
   const auto work = log_.has_work(now);
   if (!work) return fail(work.error());
-  return *work ? log_.apply(batch, now) : Applied{};
+  return *work || batch.clock ? log_.apply(batch, now) : Applied{};
 }
 
 void Store::Writer::settle(Batch batch, Result<Applied> applied) {
@@ -210,13 +274,16 @@ void Store::Writer::settle(Batch batch, Result<Applied> applied) {
 }
 
 void Store::Writer::enter(const Batch& batch, const Applied& applied) {
-  const std::uint64_t stored = batch.appends.size() - applied.misplaced.size();
+  const std::uint64_t failed = applied.misplaced.size() + applied.damaged.size();
+  const std::uint64_t stored = batch.appends.size() - failed;
   books_.committed += stored;
-  books_.failed += applied.misplaced.size();
+  books_.failed += failed;
   books_.commits += batch.empty() && applied.removed_rows == 0 && applied.forgotten == 0 ? 0 : 1;
   books_.acknowledgements += applied.acknowledgements;
   books_.forgotten += applied.forgotten;
-  books_.rows += stored - applied.removed_rows;
+  const auto recounted = static_cast<std::uint64_t>(applied.recounted);  // wraps where it is negative
+  books_.rows_at_open += recounted;
+  books_.rows += stored - applied.removed_rows + recounted;
   for (std::size_t kind = 0; kind < kConversationKinds; ++kind) {
     for (std::size_t why = 0; why < kRemovals; ++why) books_.removed[kind][why] += applied.removed[kind][why];
   }
@@ -243,14 +310,22 @@ void Store::Writer::note_failure(Error error) {
 
 void Store::Writer::hand_over(const Batch& batch, const Result<Applied>& applied) const {
   std::map<std::uint32_t, std::vector<Completion>> shards;
-  auto misplaced = applied ? std::span{applied->misplaced} : std::span<const std::size_t>{};
+  using Indexes = std::span<const std::size_t>;
+  auto misplaced = applied ? Indexes{applied->misplaced} : Indexes{};
+  auto damaged = applied ? Indexes{applied->damaged} : Indexes{};
+  const auto is_next = [](Indexes& of, std::size_t index) {
+    if (of.empty() || of.front() != index) return false;
+    of = of.subspan(1);
+    return true;
+  };
   for (std::size_t i = 0; i < batch.appends.size(); ++i) {
     const Append& append = batch.appends[i];
     Status outcome;
     if (!applied) {
       outcome = fail(applied.error());
-    } else if (!misplaced.empty() && misplaced.front() == i) {
-      misplaced = misplaced.subspan(1);
+    } else if (is_next(damaged, i)) {
+      outcome = fail(Errc::malformed, "The hub's database is damaged where the message belongs.");
+    } else if (is_next(misplaced, i)) {
       outcome = fail(Errc::invalid_argument, "The message is not behind the last of its conversation.");
     }
     shards[append.shard].push_back({.ticket = append.ticket, .outcome = std::move(outcome)});

@@ -7,11 +7,14 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/time.hpp"
 #include "hub/store/acknowledgements.hpp"
 #include "hub/store/append_queue.hpp"
+#include "hub/store/damage.hpp"
+#include "hub/store/expiry_clock.hpp"
 #include "hub/store/folder.hpp"
 #include "hub/store/log_writer.hpp"
 #include "hub/store/schema.hpp"
@@ -35,12 +38,26 @@ class Store::Writer {
   void acknowledge(Mark mark);
   void set_bound(Bytes bound);
   [[nodiscard]] Reader::Source source() const;
+  [[nodiscard]] UnixMs time() const { return clock_.now(options_.clocks()); }
+  /// When the run before this one ended, by `time`.
+  [[nodiscard]] UnixMs ended_before() const { return ended_before_; }
   [[nodiscard]] Health health() const;
   [[nodiscard]] Books books() const;
   [[nodiscard]] bool at_rest() const;  ///< Nothing waits and no commit goes on.
 
  private:
-  Writer(StoreOptions options, Folder folder, OpenedDatabase opened, LogWriter log, std::uint64_t rows);
+  /// What is made before its thread begins.
+  struct Parts {
+    StoreOptions options;
+    Folder folder;
+    OpenedDatabase opened;
+    std::unique_ptr<Damage> damage;
+    LogWriter log;
+    ExpiryClock clock;
+    UnixMs ended_before;
+    std::uint64_t rows;
+  };
+  explicit Writer(Parts parts);
 
   void run();
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
@@ -51,19 +68,26 @@ class Store::Writer {
     Health before;  ///< Of the store.
     Bytes bound;    ///< That is wanted.
   };
-  [[nodiscard]] Result<Applied> carry_out(const Task& task);
+  [[nodiscard]] Result<Applied> carry_out(Task& task);
   void settle(Batch batch, Result<Applied> applied);
   void enter(const Batch& batch, const Applied& applied);
   void note_success();
   void note_failure(Error error);
   void hand_over(const Batch& batch, const Result<Applied>& applied) const;
   void keep_log_short();
+  [[nodiscard]] ClockRecord look_at_clocks();
+  void record_end();
 
   StoreOptions options_;
   Folder folder_;
   std::uint64_t epoch_;
   sqlite::Database database_;
+  std::unique_ptr<Damage> damage_;
   LogWriter log_;
+  UnixMs ended_before_;
+  const ExpiryClock clock_;
+  ExpiryClock watched_;  ///< The same, for jumps: the thread's.
+  UnixMs recorded_at_;   ///< The thread's: what the file has of the time.
   Acknowledgements acknowledgements_;
 
   mutable std::mutex mutex_;

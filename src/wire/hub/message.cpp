@@ -61,6 +61,8 @@ std::string_view name_of(Reason reason) {
       return "shed";
     case Reason::expired:
       return "expired";
+    case Reason::damaged:
+      return "damaged";
     case Reason::slow_consumer:
       return "slow_consumer";
     case Reason::unacknowledged:

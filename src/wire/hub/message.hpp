@@ -46,6 +46,7 @@ enum class Reason : std::uint8_t {
   conflated = 42,
   shed = 43,
   expired = 44,
+  damaged = 46,
   slow_consumer = 50,
   unacknowledged = 51,
   heartbeat_missed = 52,

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -121,15 +122,20 @@ class MemoryLog final : public MessageLog {
   Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
                        PageLimits limits) override {
     if (broken) return fail(Errc::io, "the disk is gone");
+    if (torn) return fail(Errc::malformed, "the page is damaged");
     LogPage page;
     const auto& stored = logs_[of];
     if (!stored.empty()) page.first = stored.front().delivery.position;
     Bytes bytes;
     for (const LoggedMessage& message : stored) {
       if (message.delivery.position <= after) continue;
-      if (page.messages.size() == limits.messages || bytes >= limits.bytes) {
+      if (page.messages.size() + page.damaged.size() == limits.messages || bytes >= limits.bytes) {
         page.more = true;
         break;
+      }
+      if (damaged.contains(message.delivery.position)) {
+        page.damaged.push_back(message.delivery.position);
+        continue;
       }
       bytes += Bytes{message.delivery.content.bytes.size()};
       page.messages.push_back(message);
@@ -181,7 +187,9 @@ class MemoryLog final : public MessageLog {
   }
 
   bool broken = false;
-  bool unreadable = false;  ///< It does not even know where a conversation ends.
+  bool unreadable = false;                  ///< It does not even know where a conversation ends.
+  bool torn = false;                        ///< No page of it can be read, for good.
+  std::set<wire::hub::Position> damaged{};  ///< Messages that are there and cannot be read.
   bool on_disk = true;
   std::size_t most_waiting = 10'000;
 
