@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -85,7 +86,9 @@ class Senders {
                             .sent_at = system_time(),
                             .content = {.bytes = std::string(load_.size, 'x')}});
     slots_[slot] = {.offset = heads_[sender], .begun = Clock::now()};
-    if (auto taken = store_.append({.ticket = slot, .message = std::move(message)}); !taken)
+    IdPrint print{.sender = sender, .conversation = sender};
+    std::memcpy(print.message.data(), &heads_[sender], sizeof heads_[sender]);
+    if (auto taken = store_.append({.ticket = slot, .message = std::move(message), .print = print}); !taken)
       give_up(describe(taken.error()));
   }
 

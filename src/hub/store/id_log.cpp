@@ -51,6 +51,12 @@ std::vector<StoredId> unpacked(std::string_view bytes, std::int64_t checksum) {
   return ids;
 }
 
+/// What there is behind a damaged page is not known any more: no reason not to start.
+Status unless_damaged(Result<bool> end) {
+  if (!end && end.error().code != Errc::malformed) return fail(std::move(end.error()));
+  return {};
+}
+
 }  // namespace
 
 Result<IdLog> IdLog::open(sqlite::Database& database, Limits limits) {
@@ -77,8 +83,7 @@ Status IdLog::load(sqlite::Database& database) {
     ids_ += ids.size();
     for (const StoredId& id : ids) ++senders_[id.print.sender];
   }
-  if (!row) return fail(std::move(row.error()));
-  return {};
+  return unless_damaged(std::move(row));
 }
 
 Result<std::vector<RememberedId>> IdLog::read(sqlite::Database& database, std::chrono::milliseconds age,
@@ -92,7 +97,7 @@ Result<std::vector<RememberedId>> IdLog::read(sqlite::Database& database, std::c
     for (const StoredId& id : unpacked(all->text(2), all->integer(1)))
       remembered.push_back({.id = id, .age = ago});
   }
-  if (!row) return fail(std::move(row.error()));
+  if (auto read = unless_damaged(std::move(row)); !read) return fail(std::move(read.error()));
   return remembered;
 }
 
