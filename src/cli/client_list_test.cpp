@@ -27,9 +27,9 @@ TEST(ClientList, IsATableWithAlignedColumns) {
   ASSERT_TRUE(list);
   EXPECT_TRUE(list->more());
   EXPECT_THAT(lines_of(*list),
-              ElementsAre("ID    USER  REMOTE     AGENT     AGE  GROUPS  WAITING  UNACKNOWLEDGED  OLDEST",
-                          "0-1   ann   127.0.0.1  a       1.5 s       2  2.0 KiB             1 B  3.0 ms",
-                          "1-22  bob                       0 us       0      0 B             0 B    0 us"));
+              ElementsAre("ID    USER  REMOTE     AGENT    AGE  GROUPS  WAITING  UNACKNOWLEDGED  OLDEST",
+                          "0-1   ann   127.0.0.1  a      1.5 s       2  2.0 KiB             1 B  3.0 ms",
+                          "1-22  bob                      0 us       0      0 B             0 B    0 us"));
 }
 
 TEST(ClientList, GivesEachClientAsTheHubDescribesIt) {
