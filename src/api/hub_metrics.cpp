@@ -148,6 +148,8 @@ observe::Histogram histogram_of(const hub::DeliveryTimes& times) {
 void add_messages(Page& page, const GatewayStatus& status) {
   page.counter("sluice_hub_envelopes_received_total", "Messages of any kind from clients.",
                status.counts.received);
+  page.counter("sluice_hub_paced_total",
+               "Times that a client had used its allowance up and was not read from.", status.counts.paced);
   page.counter("sluice_hub_publishes_accepted_total", "Publishes that were numbered and handed on.",
                status.counts.accepted);
   page.add("sluice_hub_refusals_total", "What clients were refused, by why.", MetricKind::counter);

@@ -31,6 +31,17 @@ inline constexpr Bytes kDeliveryWindow = 256_KiB;
 /// into the usual one.
 inline constexpr std::size_t kUnacknowledged = 65'536;
 
+/// Of the window, what requests may take: a client that keeps up with its conversations is not made late by
+/// what others ask it.
+inline constexpr std::uint64_t kRequestWindowShare = 2;
+/// Of the hard limit, what may wait for a client that gets one more reply with its content: the client's own
+/// requests, whose number is limited, and not the size of what others answer.
+inline constexpr std::uint64_t kReplyShare = 2;
+/// Changes of presence that wait for one slow watcher, and how many are told at once when it takes more: 100
+/// bytes each, so half a MiB and a tenth of the high mark.
+inline constexpr std::size_t kPendingPresence = 4'096;
+inline constexpr std::size_t kPresenceSlice = 64;
+
 // --- what the process holds -----------------------------------------------------------------------------
 
 /// All bytes that wait anywhere in the hub: a quarter of a small machine of 2 GiB.
@@ -41,6 +52,16 @@ inline constexpr Bytes kUserMemory = 4_MiB;
 /// What the shards still have to hand out, as bytes times receivers: two tenths of a second of a core's work
 /// at 300 bytes each. Beyond it publishes are refused: they come faster than they can go.
 inline constexpr Bytes kFanoutBacklog = 64_MiB;
+
+/// What one sender may have of it: four times what is free, so that one alone gets four fifths. And what of
+/// it anybody may have, however full it is.
+inline constexpr std::uint64_t kFanoutWeight = 4;
+inline constexpr std::uint64_t kFanoutFreeShare = 64;
+/// What is handed out in one turn of the loop, and of one conversation before the next has its turn: as many
+/// receivers as `kFanoutSlice` says may be of large messages.
+inline constexpr Bytes kFanoutTurnBytes = 1_MiB;
+inline constexpr Bytes kFanoutTopicBytes = 256_KiB;
+inline constexpr std::size_t kFanoutTopicSlice = 64;
 
 // --- conversations --------------------------------------------------------------------------------------
 
@@ -75,12 +96,19 @@ inline constexpr Bytes kBytesPerSecond = 4_MiB;
 inline constexpr Bytes kByteBurst = 8_MiB;
 /// Publishes that wait for their answer, before nothing more is read from the client.
 inline constexpr std::size_t kUnanswered = 1'024;
+/// How many times the usual a token may grant, unless the operator says otherwise: a backend that speaks for
+/// ten of the busiest clients.
+inline constexpr std::uint64_t kMostByToken = 10;
 /// From the upgrade to the Hello.
 inline constexpr auto kHubHelloTimeout = 10s;
 inline constexpr auto kHubHeartbeat = 15s;
 /// How long a session that has ended is remembered for its Welcome, and how many are.
 inline constexpr auto kResumeWindow = 10min;
 inline constexpr std::size_t kEndedSessions = 20'000;
+inline constexpr std::size_t kEndedSessionsPerUser = 64;
+/// How long a user whose connection has ended may take to be back before watchers are told that they are
+/// offline: a page that is loaded again, a phone that changes its network.
+inline constexpr auto kPresenceGrace = 5s;
 inline constexpr std::size_t kConnectionsPerUser = 16;
 inline constexpr std::size_t kGroupsPerConnection = 256;
 /// Requests about groups whose answer is missing, and answers that wait behind one, before nothing more is
@@ -88,6 +116,9 @@ inline constexpr std::size_t kGroupsPerConnection = 256;
 inline constexpr std::size_t kGroupAnswers = 4 * kGroupsPerConnection;
 /// Requests that one client has asked and that wait for their reply; how long one may wait.
 inline constexpr std::size_t kRequestsPerConnection = 256;
+/// The same that one client was asked by others and has not answered: sixteen connections' worth, of which
+/// one asker may have half.
+inline constexpr std::size_t kAskedOfConnection = 4'096;
 inline constexpr auto kRequestTimeout = 30s;
 inline constexpr auto kMaxRequestTimeout = 5min;
 /// Receivers that are reached in one turn of the loop: about half a millisecond of sends.
@@ -111,6 +142,8 @@ inline constexpr auto kPressureInterval = 250ms;
 /// second of a disk that takes 30 ms for each.
 inline constexpr std::size_t kStoreQueue = 16'384;
 inline constexpr Bytes kStoreQueueBytes = 16_MiB;
+/// What one sender may have of both: eight times what is free, so that one alone gets eight ninths.
+inline constexpr std::uint64_t kStoreQueueWeight = 8;
 /// One commit: more save little (a commit costs 4 ms for its fsync and these 5 ms of work) and everybody
 /// waits for the last (`./dev bench store`).
 inline constexpr std::size_t kCommitMessages = 1'000;
@@ -206,6 +239,19 @@ inline constexpr Bytes kMaxAdminAnswer = 16_MiB;
 /// What one connection is read at a time before others have their turn: four TLS records. One such buffer for
 /// all connections of a shard.
 inline constexpr Bytes kSocketReadBuffer = 64_KiB;
+/// Messages and control frames of one connection that are handled before other connections have their turn: a
+/// read of 64 KiB may hold 4,000 of the shortest, which is 10 ms of work.
+inline constexpr std::size_t kFramesPerTurn = 32;
+/// Frames that carry no message, in tokens: a control frame costs `kControlFrameCost`, a fragment below
+/// `kSmallFragment` costs one. So 20 pings a second and 100 at once, where libraries send one in 5 s or more,
+/// and 1,000 small fragments a second.
+inline constexpr std::uint64_t kFrameTokensPerSecond = 1'000;
+inline constexpr std::uint64_t kFrameTokenBurst = 5'000;
+inline constexpr std::uint64_t kControlFrameCost = 50;
+inline constexpr Bytes kSmallFragment = 256_B;
+/// How often in a row, without having stayed within its rate meanwhile, reading from a connection stops for
+/// its control frames before it is disconnected: each stop takes a second.
+inline constexpr int kFrameStrikes = 10;
 /// Pings in a row without a word from the client at which it is taken for dead.
 inline constexpr int kMissedPings = 3;
 

@@ -34,6 +34,7 @@ class TokenBucket {
   [[nodiscard]] Duration wait_for(std::uint64_t tokens, TimePoint now);
 
   [[nodiscard]] std::uint64_t available(TimePoint now);
+  [[nodiscard]] std::uint64_t burst() const { return rate_.burst; }
   /// From now on at another rate. What was taken and has not come back yet is owed still, up to a whole burst
   /// of the new rate: a change hands out no burst of its own.
   void set_rate(TokenRate rate, TimePoint now);

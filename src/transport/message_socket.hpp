@@ -11,6 +11,10 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 
+namespace sluice::flow {
+class Account;
+}
+
 namespace sluice::transport {
 
 enum class MessageKind : std::uint8_t { text, binary };
@@ -53,6 +57,9 @@ class MessageSocket {
   /// frames, and first of all the rest of one of which the system has a part. Once it closes, or has ended,
   /// it takes nothing, and `on_writable` does not come.
   [[nodiscard]] virtual std::size_t write(ByteView frames) = 0;
+
+  /// From now on this pays for messages of which a part has come, and for what waits until it may be read.
+  virtual void charge_to(std::shared_ptr<flow::Account> account) = 0;
 
   /// Pings from now on so often, the next one within that time; how many may be missed stays.
   virtual void set_ping_interval(Duration interval) = 0;

@@ -61,7 +61,8 @@ def test_a_client_is_welcomed_with_what_it_has_to_know(open_scene):
     ann, bob = scene.come("ann", agent="a test"), scene.come("bob")
     assert ann.welcome["user"] == "ann"
     assert ann.welcome["limits"] == {"maxMessageBytes": 65536, "windowBytes": 262144, "maxGroups": 256,
-                                     "messagesPerSecond": 77, "bytesPerSecond": 4 << 20}
+                                     "messagesPerSecond": 77, "bytesPerSecond": 4 << 20, "messageBurst": 4000,
+                                     "byteBurst": 8 << 20, "maxUnanswered": 1024, "maxConnections": 16}
     assert ann.welcome["heartbeatIntervalMs"] == 7000
     assert ann.welcome["resumed"] is False and "previous" not in ann.welcome
     assert ann.welcome["inbox"] == {"conversation": user("ann"), "epoch": 1, "offset": 0}
@@ -296,7 +297,7 @@ def test_what_is_worthless_by_now_is_not_replayed(durable):
 
 
 def test_joining_leaving_presence_who(open_scene):
-    scene = open_scene()
+    scene = open_scene('[presence]\ngrace = "100ms"\n')
     ann, bob, too = scene.come("ann"), scene.come("bob"), scene.come("bob")
     joined = ann.join("ops", presence=True)
     assert joined == {"group": "ops", "epoch": 1, "offset": 0, "members": 1}

@@ -69,6 +69,7 @@ class MemorySocket final : public transport::MessageSocket {
     wire_->parse();
     return taken;
   }
+  void charge_to(std::shared_ptr<flow::Account>) override {}
   void set_ping_interval(Duration) override {}
   void set_max_message(Bytes) override {}
   void probe() override {}

@@ -127,6 +127,39 @@ Checked<bool> flag_of(const json::object& rights, std::string_view name) {
   return *flag;
 }
 
+/// Nothing: it is absent.
+Checked<std::optional<std::uint64_t>> limit_of(const json::object& limits_claimed, std::string_view name) {
+  const auto* const value = limits_claimed.if_contains({name.data(), name.size()});
+  if (value == nullptr) return std::nullopt;
+  const auto* const negative = value->if_int64();
+  const auto* const positive = value->if_uint64();
+  const std::uint64_t number = positive != nullptr                    ? *positive
+                               : negative != nullptr && *negative > 0 ? static_cast<std::uint64_t>(*negative)
+                                                                      : 0;
+  if (number == 0)
+    return invalid(fmt::format("The token's `sluice.limits.{}` is a whole number above 0.", name));
+  return number;
+}
+
+Checked<Limits> limits_of(const json::object& claims) {
+  Limits limits;
+  const auto* const rights = claims.if_contains("sluice");
+  const auto* const claim = rights == nullptr ? nullptr : rights->as_object().if_contains("limits");
+  if (claim == nullptr) return limits;
+  const auto* const object = claim->if_object();
+  if (object == nullptr) return invalid("The token's `sluice.limits` is an object.");
+  for (const auto& [name, into] :
+       {std::pair{"messages_per_second", &limits.messages_per_second},
+        std::pair{"message_burst", &limits.message_burst},
+        std::pair{"bytes_per_second", &limits.bytes_per_second}, std::pair{"byte_burst", &limits.byte_burst},
+        std::pair{"connections", &limits.connections}, std::pair{"unanswered", &limits.unanswered}}) {
+    const auto limit = limit_of(*object, name);
+    if (!limit) return std::unexpected(limit.error());
+    *into = *limit;
+  }
+  return limits;
+}
+
 Checked<Rights> rights_of(const json::object& claims) {
   Rights rights;
   const auto* const claim = claims.if_contains("sluice");
@@ -159,9 +192,12 @@ std::expected<Identity, Refused> read_claims(std::string_view json, const ClaimR
   if (!user) return std::unexpected(std::move(user.error()));
   auto rights = rights_of(*claims);
   if (!rights) return std::unexpected(std::move(rights.error()));
+  const auto limits = limits_of(*claims);
+  if (!limits) return std::unexpected(limits.error());
   const auto issued = date_of(*claims, "iat");  // which is a date, or is not there
   return Identity{.user = std::move(*user),
                   .rights = std::move(*rights),
+                  .limits = *limits,
                   .expires_at = *until,
                   .issued_at = issued ? issued->value_or(0) : 0};
 }

@@ -32,8 +32,9 @@ struct ClaimRules {
 /// `sub` is the user's name and `exp` is required; `nbf` and `iat` may not be ahead of us; for all three the
 /// clocks may differ by `limits::kTokenSkew`, which `Identity::expires_at` includes. The claim `sluice` has
 /// the rights: `{"publish": ["ops.*"], "join": ["ops.*", "all"], "users": ["*"], "all": true, "admin":
-/// false}`, each list of at most `limits::kMaxPatterns`; what is absent is not granted. Other claims are
-/// ignored.
+/// false}`, each list of at most `limits::kMaxPatterns`; what is absent is not granted. Its `limits` are
+/// whole numbers from 1 on: `{"messages_per_second": 20000, "message_burst", "bytes_per_second",
+/// "byte_burst", "connections", "unanswered"}`; what is absent is the hub's usual. Other claims are ignored.
 ///
 /// Pure. Refuses with `token_expired`, else with `token_invalid`.
 [[nodiscard]] std::expected<Identity, Refused> read_claims(std::string_view json, const ClaimRules& rules,

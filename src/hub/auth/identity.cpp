@@ -46,7 +46,8 @@ Identity refreshed(const Identity& present, const Identity& shown, wire::hub::Un
   const bool is_newer = are_dated && shown.issued_at > present.issued_at;
   const bool lasts_less =
       shown.expires_at != 0 && (present.expires_at == 0 || shown.expires_at < present.expires_at);
-  if (!is_newer && lasts_less && shown.rights == present.rights) return present;
+  if (!is_newer && lasts_less && shown.rights == present.rights && shown.limits == present.limits)
+    return present;
   return shown;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,10 +28,23 @@ struct Rights {
   [[nodiscard]] bool may_ask(std::string_view user) const;
 };
 
+/// How much a token lets its user do, in place of the hub's usual; each at least 1. The operator has maxima.
+struct Limits {
+  std::optional<std::uint64_t> messages_per_second{};  ///< Of one connection, as the next three.
+  std::optional<std::uint64_t> message_burst{};
+  std::optional<std::uint64_t> bytes_per_second{};
+  std::optional<std::uint64_t> byte_burst{};
+  std::optional<std::uint64_t> connections{};  ///< Of the user.
+  std::optional<std::uint64_t> unanswered{};   ///< Publishes of one connection.
+
+  bool operator==(const Limits&) const = default;
+};
+
 /// Who somebody is, for as long as their token is good.
 struct Identity {
   std::string user;
   Rights rights{};
+  Limits limits{};
   wire::hub::UnixMs expires_at = 0;  ///< 0: never.
   wire::hub::UnixMs issued_at = 0;   ///< 0: not known.
 };

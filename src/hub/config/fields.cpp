@@ -116,6 +116,23 @@ void add_rates(std::vector<Field>& all, std::string_view name, Rates& rates) {
       .from(kEnvelope, kLargest);
 }
 
+void add_most(std::vector<Field>& all, Most& most) {
+  constexpr auto kLargest = static_cast<std::int64_t>(flow::TokenRate::kLargest);
+  Section{all, "limits"}
+      .live("messages_per_second", &most.rates.messages.tokens)
+      .from(1, kLargest)
+      .live("message_burst", &most.rates.messages.burst)
+      .from(1, kLargest)
+      .live("bytes_per_second", ByteCount{&most.rates.bytes.tokens})
+      .from(1, kLargest)
+      .live("byte_burst", ByteCount{&most.rates.bytes.burst})
+      .from(count(limits::kMaxEnvelope), kLargest)
+      .live("connections", &most.connections)
+      .from(1, kMany)
+      .live("unanswered", &most.unanswered)
+      .from(1, kMany);
+}
+
 void add_admission(std::vector<Field>& all, Admission& admission) {
   Section{all, "admission"}
       .live("enabled", &admission.enabled)
@@ -219,6 +236,7 @@ std::vector<Field> fields_of(Settings& settings) {
   Section{all, "rates"}.live("enabled", &gateway.rates_enabled);
   add_rates(all, "rates.connection", gateway.per_connection);
   add_rates(all, "rates.user", gateway.per_user);
+  add_most(all, gateway.most);
   add_admission(all, settings.admission);
   add_mailboxes(all, settings.mailboxes);
   Section{all, "memory"}
@@ -232,6 +250,7 @@ std::vector<Field> fields_of(Settings& settings) {
       .from(Duration{0s}, Duration{1s})
       .live("slice", &gateway.fanout_slice)
       .from(1, kMany);
+  Section{all, "presence"}.live("grace", &gateway.presence_grace).from(Duration{0s}, Duration{1h});
   Section{all, "heartbeat"}
       .live("interval", &gateway.heartbeat)
       .from(Duration{1s}, Duration{1h})

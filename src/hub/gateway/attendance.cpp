@@ -1,15 +1,18 @@
 #include "hub/gateway/attendance.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/ensure.hpp"
 
 namespace sluice::hub {
 
 void Attendance::come(const std::string& user, ShardId shard, bool watches) {
   if (watches) ++watchers_[shard];
-  if (members_[user]++ == 0) note(user, false);
+  if (members_[user]++ == 0) note(user, false, TimePoint{});
 }
 
-void Attendance::go(const std::string& user, ShardId shard, bool watches) {
+void Attendance::go(const std::string& user, ShardId shard, bool watches, TimePoint due) {
   const auto member = members_.find(user);
   ENSURE(member != members_.end());
   if (watches) {
@@ -19,27 +22,38 @@ void Attendance::go(const std::string& user, ShardId shard, bool watches) {
   }
   if (--member->second > 0) return;
   members_.erase(member);
-  note(user, true);
+  note(user, true, due);
 }
 
-void Attendance::note(const std::string& user, bool was_online) {
+void Attendance::note(const std::string& user, bool was_online, TimePoint due) {
   if (watchers_.empty()) {
     changed_.clear();
+    due_.clear();
     return;
   }
   // Back to what was told: no news.
-  if (const auto [change, is_new] = changed_.try_emplace(user, was_online); !is_new) changed_.erase(change);
+  if (const auto [change, is_new] = changed_.try_emplace(user, was_online); !is_new) {
+    changed_.erase(change);
+    due_.remove(user);
+  } else {
+    due_.put(user, due);
+  }
 }
 
 std::optional<TimePoint> Attendance::due() const {
-  if (changed_.empty()) return std::nullopt;
-  return told_at_ ? *told_at_ + kPause : TimePoint{};
+  const auto due = due_.next();
+  if (!due) return std::nullopt;
+  return std::max(*due, told_at_ ? *told_at_ + kPause : TimePoint{});
 }
 
 std::vector<Attendance::Change> Attendance::take_changes(TimePoint now) {
   std::vector<Change> changes;
-  for (const auto& [user, was_online] : std::exchange(changed_, {}))
-    changes.push_back({.user = user, .online = !was_online});
+  while (auto user = due_.take_due(now)) {
+    const auto change = changed_.find(*user);
+    ENSURE(change != changed_.end());
+    changes.push_back({.user = std::move(*user), .online = !change->second});
+    changed_.erase(change);
+  }
   if (!changes.empty()) told_at_ = now;
   return changes;
 }

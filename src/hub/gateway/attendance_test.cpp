@@ -56,5 +56,27 @@ TEST(Attendance, KeepsNoNewsWhenNobodyWatches) {
   EXPECT_FALSE(group.has("ann"));
 }
 
+TEST(Attendance, SaysNothingOfAUserWhoIsBackWithinTheirGrace) {
+  Attendance group;
+  TimePoint now{1h};
+  group.come("watcher", 0, true);
+  group.come("ann", 0, false);
+  (void)group.take_changes(now);
+  for (int i = 0; i < 20; ++i, now += 1s) {
+    group.go("ann", 0, false, now + 5s);
+    EXPECT_EQ(group.due(), now + 5s);
+    EXPECT_THAT(group.take_changes(now + 4s), IsEmpty());
+    group.come("ann", 1, false);
+    EXPECT_EQ(group.due(), std::nullopt) << "never away";
+    group.go("ann", 1, false, now + 5s);
+    group.come("ann", 0, false);
+  }
+  group.go("ann", 0, false, now + 5s);
+  group.come("bob", 0, false);
+  EXPECT_THAT(group.take_changes(now + 1s), ElementsAre(Change{"bob", true})) << "others are told meanwhile";
+  EXPECT_FALSE(group.has("ann"));
+  EXPECT_THAT(group.take_changes(now + 5s), ElementsAre(Change{"ann", false}));
+}
+
 }  // namespace
 }  // namespace sluice::hub

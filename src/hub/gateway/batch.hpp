@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/frames.hpp"
 #include "flow/charge.hpp"
@@ -25,9 +26,12 @@ struct Batch {
   TimePoint begun{};  ///< When the first of them was accepted; none: of a replay, which nobody measures.
   std::array<SharedFrames, wire::hub::kEncodings> frames{};  ///< Null where nobody speaks it.
   flow::Charge memory{};
-  flow::Charge backlog{};
+  std::vector<flow::Charge> backlog{};  ///< Of each sender.
 
   [[nodiscard]] std::uint64_t last() const { return first + count - 1; }
+  [[nodiscard]] Bytes size_in(wire::hub::Encoding encoding) const {
+    return sluice::size_of(in(encoding)->bytes());
+  }
   [[nodiscard]] const SharedFrames& in(wire::hub::Encoding encoding) const {
     return frames[static_cast<std::size_t>(encoding)];
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -10,12 +11,16 @@
 #include <vector>
 
 #include "core/time.hpp"
+#include "flow/charge.hpp"
+#include "flow/shared_rate.hpp"
 #include "flow/token_bucket.hpp"
 #include "hub/auth/identity.hpp"
+#include "hub/gateway/asked.hpp"
 #include "hub/gateway/group_answers.hpp"
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/ledger.hpp"
 #include "hub/gateway/mail.hpp"
+#include "hub/gateway/pending_presence.hpp"
 #include "hub/gateway/receiver.hpp"
 #include "hub/gateway/topics.hpp"
 #include "transport/message_socket.hpp"
@@ -77,6 +82,17 @@ struct Interest {
 
 /// What a shard knows of one client. Data: `Shard` acts on it.
 struct Connection {
+  /// For what it has said, of its own tokens and of its user's.
+  void charge(std::uint64_t tokens, TimePoint now) {
+    if (!cost) return;
+    cost->take(tokens, now);
+    share->cost.take(tokens, now);
+  }
+  /// How long until it may say something that costs so much.
+  [[nodiscard]] Duration wait_for_tokens(std::uint64_t tokens, TimePoint now) const {
+    return std::max(cost->wait_for(tokens, now), share->cost.wait_for(tokens, now));
+  }
+
   enum class State : std::uint8_t {
     greeting,   ///< Its Hello is awaited.
     attaching,  ///< Its user's home is asked.
@@ -100,6 +116,10 @@ struct Connection {
   std::optional<Receiver> receiver{};
   std::optional<flow::TokenBucket> messages{};
   std::optional<flow::TokenBucket> bytes{};
+  std::optional<flow::SharedRate> cost{};        ///< Of everything that it says, in tokens of `cost.hpp`.
+  wire::hub::Limits allowed{};                   ///< As it was told.
+  TimePoint paced_until{};                       ///< It has used its tokens up: nothing is read before.
+  std::size_t unanswered = limits::kUnanswered;  ///< That it may have.
   Answered answered{};
   GroupAnswers group_answers{};
   std::map<std::uint64_t, wire::hub::Conversation> awaited{};  ///< Publishes that wait for their delivery.
@@ -107,6 +127,10 @@ struct Connection {
   std::map<wire::hub::Conversation, std::unique_ptr<Interest>> interests{};
   std::map<std::uint64_t, Promise> promises{};
   std::uint64_t last_promise = 0;
+  std::unique_ptr<Asked> asked{};  ///< Once it is.
+  std::uint64_t acknowledged = 0;  ///< As far as it has said.
+  PendingPresence presence{};      ///< That waits until it takes more.
+  flow::Charge presence_memory{};  ///< For it.
   bool pulling = false;
   std::size_t catching_up = 0;  ///< Interests that have begun and are not live.
   bool reading_paused = false;

@@ -15,6 +15,9 @@ using wire::hub::Level;
 using wire::hub::Position;
 using wire::hub::Reason;
 
+/// What a message takes of the backlog for each receiver, beside its content.
+constexpr std::size_t kDeliveryOverhead = 64;
+
 std::size_t weight(const Delivery& delivery) {
   return delivery.content.bytes.size() + delivery.from.size() + delivery.id.size() + delivery.key.size();
 }
@@ -53,8 +56,11 @@ void Home::publish(Incoming incoming, Moment now) {
                   "This hub keeps messages in memory only: it was started without --data (store.folder).",
                   {});
   }
-  if (publish.level == Level::delivered &&
-      awaited_.size() + processed_.size() >= limits::kAwaitedDeliveries) {
+  if (!has_backlog_room(incoming)) {
+    return refuse(incoming, Reason::overloaded, "Too much of what you have sent is still to be handed out.",
+                  limits::kRetryAfterFull);
+  }
+  if (publish.level == Level::delivered && !awaited_of_.take(incoming.user)) {
     return refuse(incoming, Reason::too_many_requests, "Too many deliveries are awaited here.",
                   limits::kRetryAfterFull);
   }
@@ -72,6 +78,7 @@ void Home::publish(Incoming incoming, Moment now) {
                     .print = known});
   if (around_.route->stored) {
     if (const auto reason = store(incoming, message)) {
+      if (publish.level == Level::delivered) awaited_of_.give_back(incoming.user);
       return refuse(incoming, *reason, "The hub cannot store it now.", limits::kRetryAfterFull);
     }
   }
@@ -81,7 +88,7 @@ void Home::publish(Incoming incoming, Moment now) {
   if (publish.level == Level::accepted) {
     around_.port.answer(incoming.from, {.seq = publish.seq, .id = publish.id, .position = position});
   }
-  add_to_batch(message->delivery, now);
+  add_to_batch(message->delivery, incoming.share, now);
 }
 
 std::optional<Reason> Home::store(const Incoming& incoming, const SharedMessage& message) {
@@ -127,9 +134,10 @@ bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   const Delivery& delivery = stored.message->delivery;
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk, and may send it again.
-    awaited_.erase(delivery.position.offset);
-    hoped_.erase(delivery.position.offset);
-    processed_.erase(delivery.position.offset);
+    for (auto* const waiting : {&awaited_, &hoped_, &processed_}) {
+      const auto [begin, end] = waiting->equal_range(delivery.position.offset);
+      for (auto entry = begin; entry != end;) entry = forget_awaited(*waiting, entry);
+    }
     around_.dedup.forget(stored.message->print, delivery.position);
   } else {
     logged_ = delivery.position;
@@ -162,8 +170,15 @@ void Home::await_delivery(const Incoming& incoming, Position position) {
   awaited_.emplace(position.offset, Awaited{.from = incoming.from,
                                             .seq = incoming.publish.seq,
                                             .id = incoming.publish.id,
+                                            .user = incoming.user,
                                             .position = position,
                                             .duplicate = false});
+}
+
+/// What it held of its user's share is free again.
+Home::AwaitedByOffset::iterator Home::forget_awaited(AwaitedByOffset& from, AwaitedByOffset::iterator entry) {
+  (entry->second.duplicate ? hoped_of_ : awaited_of_).give_back(entry->second.user);
+  return from.erase(entry);
 }
 
 /// Once for each connection and message, however often it is repeated.
@@ -173,18 +188,21 @@ void Home::hope_for_delivery(const Incoming& incoming, Position first) {
       std::find_if(begin, end, [&](const auto& each) { return each.second.from == incoming.from; });
   if (same != end) {
     same->second.seq = incoming.publish.seq;
-  } else if (hoped_.size() < limits::kHopedDeliveries) {
+  } else if (hoped_of_.take(incoming.user)) {
     hoped_.emplace(first.offset, Awaited{.from = incoming.from,
                                          .seq = incoming.publish.seq,
                                          .id = incoming.publish.id,
+                                         .user = incoming.user,
                                          .position = first,
                                          .duplicate = true});
   }
 }
 
 void Home::abandon(ConnectionRef who) {
-  for (auto* const waiting : {&awaited_, &hoped_, &processed_})
-    std::erase_if(*waiting, [who](const auto& entry) { return entry.second.from == who; });
+  for (auto* const waiting : {&awaited_, &hoped_, &processed_}) {
+    for (auto entry = waiting->begin(); entry != waiting->end();)
+      entry = entry->second.from == who ? forget_awaited(*waiting, entry) : std::next(entry);
+  }
 }
 
 /// Only what is in a stretch: a receiver that is further on was not sent everything before it. `epoch` is
@@ -210,14 +228,14 @@ void Home::tell_delivered() {
   const auto end = unstored_.empty()
                        ? processed_.end()
                        : processed_.lower_bound(unstored_.front().message->delivery.position.offset);
-  for (auto it = processed_.begin(); it != end; ++it) {
+  for (auto it = processed_.begin(); it != end;) {
     around_.port.answer(it->second.from, {.seq = it->second.seq,
                                           .id = it->second.id,
                                           .level = Level::delivered,
                                           .position = it->second.position,
                                           .duplicate = it->second.duplicate});
+    it = forget_awaited(processed_, it);
   }
-  processed_.erase(processed_.begin(), end);
 }
 
 void Home::subscribe(ShardId shard, wire::hub::Encoding encoding) {
@@ -232,13 +250,30 @@ void Home::unsubscribe(ShardId shard, wire::hub::Encoding encoding) {
   --subscribers_in_all_;
 }
 
-void Home::add_to_batch(Delivery delivery, Moment now) {
+/// What everybody's messages share is so divided that one sender leaves room for others; a little may be on
+/// its way of anyone, and one message of whatever size.
+bool Home::has_backlog_room(const Incoming& incoming) const {
+  if (subscribers_in_all_ == 0 || !incoming.share) return true;
+  const Bytes more = backlog_of(incoming.publish.content.bytes.size());
+  const Bytes own = incoming.share->backlog->stats().held;
+  if (own == Bytes{} || own + more <= limits::kFanoutBacklog / limits::kFanoutFreeShare) return true;
+  const flow::AccountStats all = around_.ledger.backlog->stats();
+  return flow::Threshold{.limit = all.limit.count(), .weight = limits::kFanoutWeight}.admits(
+      {.own = own.count(), .all = all.held.count()}, more.count());
+}
+
+Bytes Home::backlog_of(std::size_t size) const {
+  return Bytes{size + kDeliveryOverhead} * subscribers_in_all_;
+}
+
+void Home::add_to_batch(Delivery delivery, const std::shared_ptr<UserShare>& sender, Moment now) {
   if (subscribers_in_all_ == 0) return;
   const std::size_t size = weight(delivery);
   const bool alone = around_.route->policy == flow::DropPolicy::conflate;  // an outbox replaces whole batches
   if (!batch_.empty() && (alone || batch_bytes_ + size > limits::kBatchBytes.count())) flush(now.at);
   batch_bytes_ += size;
   if (batch_.empty()) batch_begun_ = now.at;
+  if (sender) batch_backlog_.emplace_back(sender->backlog, backlog_of(delivery.content.bytes.size()));
   batch_.push_back(std::move(delivery));
   if (alone || now.at - flushed_at_ >= options_.tick) flush(now.at);
 }
@@ -275,13 +310,13 @@ void Home::flush(TimePoint now) {
 }
 
 /// As long as anybody is still to be given it.
-void Home::charge(Batch& batch) const {
+void Home::charge(Batch& batch) {
   Bytes bytes;
   for (const SharedFrames& frames : batch.frames) {
     if (frames) bytes += size_of(frames->bytes());
   }
   batch.memory = {around_.ledger.process, bytes};
-  batch.backlog = {around_.ledger.backlog, bytes * subscribers_in_all_};
+  batch.backlog = std::exchange(batch_backlog_, {});
 }
 
 Result<LogPage> Home::page(Position after, PageLimits limits) {

@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/hub_limits.hpp"
 #include "core/time.hpp"
+#include "flow/fair_share.hpp"
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/dedup.hpp"
 #include "hub/gateway/ids.hpp"
@@ -39,6 +42,7 @@ struct Incoming {
   ConnectionRef from;
   std::string user;
   wire::hub::Publish publish;
+  std::shared_ptr<UserShare> share{};  ///< The user's.
 };
 
 struct HomeOptions {
@@ -113,9 +117,11 @@ class Home {
     ConnectionRef from;
     std::uint64_t seq;
     std::string id;
+    std::string user;
     wire::hub::Position position;
     bool duplicate;
   };
+  using AwaitedByOffset = std::multimap<std::uint64_t, Awaited>;
 
   void answer_duplicate(const Incoming& incoming, wire::hub::Position first);
   void refuse(const Incoming& incoming, wire::hub::Reason reason, std::string message, Duration retry_after);
@@ -124,8 +130,11 @@ class Home {
   void tell_delivered();
   void await_delivery(const Incoming& incoming, wire::hub::Position position);
   void hope_for_delivery(const Incoming& incoming, wire::hub::Position first);
-  void charge(Batch& batch) const;
-  void add_to_batch(wire::hub::Delivery delivery, Moment now);
+  AwaitedByOffset::iterator forget_awaited(AwaitedByOffset& from, AwaitedByOffset::iterator entry);
+  void charge(Batch& batch);
+  [[nodiscard]] Bytes backlog_of(std::size_t size) const;
+  [[nodiscard]] bool has_backlog_room(const Incoming& incoming) const;
+  void add_to_batch(wire::hub::Delivery delivery, const std::shared_ptr<UserShare>& sender, Moment now);
 
   wire::hub::Conversation conversation_;
   wire::hub::Position head_;
@@ -137,16 +146,19 @@ class Home {
   std::uint32_t subscribers_in_all_ = 0;
   std::vector<wire::hub::FromHub> batch_;  ///< Deliveries.
   std::size_t batch_bytes_ = 0;
+  std::vector<flow::Charge> batch_backlog_;
   TimePoint flushed_at_;
   TimePoint batch_begun_;  ///< When its first message was accepted.
   std::deque<Unstored> unstored_;
   /// By offset: who wants to know of its delivery. No two messages that a receiver is sent have one offset,
   /// whatever their epochs.
-  std::multimap<std::uint64_t, Awaited> awaited_;
+  AwaitedByOffset awaited_;
   /// The same of those that have sent a second copy, for the delivery of the first, which may be of an
   /// earlier run. They have their receipts, so that nothing is owed to them.
-  std::multimap<std::uint64_t, Awaited> hoped_;
-  std::multimap<std::uint64_t, Awaited> processed_;  ///< Of these: a receiver has it, the disk does not.
+  AwaitedByOffset hoped_;
+  AwaitedByOffset processed_;  ///< Of both: a receiver has it, the disk does not.
+  flow::FairShare awaited_of_{{.limit = limits::kAwaitedDeliveries}};  ///< By user, those processed too.
+  flow::FairShare hoped_of_{{.limit = limits::kHopedDeliveries}};      ///< The same.
 };
 
 }  // namespace sluice::hub

@@ -143,7 +143,9 @@ void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
   Room& room = found->second;
   room.home->flush(now.at);
   room.home->unsubscribe(mail.from.shard, mail.encoding);
-  room.attendance.go(mail.user, mail.from.shard, mail.presence);
+  const bool may_be_back = mail.why == mail::Unsubscribe::Why::ended;
+  room.attendance.go(mail.user, mail.from.shard, mail.presence,
+                     may_be_back ? now.at + options_.presence_grace : TimePoint{});
   tell_presence(mail.to, room, now.at);
   let_go(mail.to);
 }
@@ -198,14 +200,18 @@ void Homes::handle(const mail::AskWho& mail) {
 
 void Homes::tell_presence(const Conversation& of, Room& room, TimePoint now) {
   const auto due = room.attendance.due();
-  if (!due) return (void)news_.erase(of);
-  if (*due > now) return (void)news_.insert_or_assign(of, *due);
-  news_.erase(of);
+  if (!due) return news_.remove(of);
+  if (*due > now) return news_.put(of, *due);
   for (const auto& change : room.attendance.take_changes(now)) {
     for (const auto& [shard, watchers] : room.attendance.watchers()) {
       port_.post(shard,
                  mail::Presence{.what = {.group = of.name, .user = change.user, .online = change.online}});
     }
+  }
+  if (const auto next = room.attendance.due()) {
+    news_.put(of, *next);
+  } else {
+    news_.remove(of);
   }
 }
 
@@ -219,7 +225,7 @@ void Homes::let_go(const Conversation& of) {
     used = std::max(used, found->second.home->head().offset);
   }
   batching_.erase(found->second.home.get());
-  news_.erase(of);
+  news_.remove(of);
   rooms_.erase(found);
 }
 
@@ -242,9 +248,7 @@ void Homes::flush(TimePoint now) {
     it = batching_.erase(it);
     home.flush(now);
   }
-  for (const auto& [of, due] : std::map{news_}) {
-    if (due <= now) tell_presence(of, rooms_.at(of), now);
-  }
+  while (const auto of = news_.take_due(now)) tell_presence(*of, rooms_.at(*of), now);
 }
 
 std::optional<TimePoint> Homes::next_flush() const {
@@ -253,10 +257,8 @@ std::optional<TimePoint> Homes::next_flush() const {
     const auto due = home->flush_due();
     if (due && (!next || *due < *next)) next = due;
   }
-  for (const auto& [of, due] : news_) {
-    if (!next || due < *next) next = due;
-  }
-  return next;
+  const auto news = news_.next();
+  return news && (!next || *news < *next) ? news : next;
 }
 
 void Homes::answer(ConnectionRef to, wire::hub::Receipt receipt) {

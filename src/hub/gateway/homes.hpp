@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hub/gateway/agenda.hpp"
 #include "hub/gateway/attendance.hpp"
 #include "hub/gateway/dedup.hpp"
 #include "hub/gateway/home.hpp"
@@ -31,6 +32,7 @@ class Homes final : private HomePort {
     ShardId self;
     std::uint64_t epoch;
     Duration tick;
+    Duration presence_grace;
     Users::Limits users;
     crypto::ShortHashKey dedup_key;
   };
@@ -66,6 +68,7 @@ class Homes final : private HomePort {
   [[nodiscard]] std::optional<TimePoint> next_flush() const;
   void set_routes(std::vector<Route> routes);
   void set_tick(Duration tick);
+  void set_presence_grace(Duration grace) { options_.presence_grace = grace; }
   void set_user_limits(Users::Limits limits) { users_.set_limits(limits); }
 
   [[nodiscard]] std::size_t size() const { return rooms_.size(); }
@@ -103,8 +106,8 @@ class Homes final : private HomePort {
   std::uint64_t used_by_others_ = 0;
   /// Whose Subscribe was refused, until their Unsubscribe comes: each sends one, sooner or later.
   std::set<std::pair<wire::hub::Conversation, ConnectionRef>> refused_;
-  std::set<Home*> batching_;                           ///< Something waits for the tick.
-  std::map<wire::hub::Conversation, TimePoint> news_;  ///< When it is told who has come and gone.
+  std::set<Home*> batching_;              ///< Something waits for the tick.
+  Agenda<wire::hub::Conversation> news_;  ///< When it is told who has come and gone.
   struct Ticket {
     std::uint64_t number;
     wire::hub::Conversation of;

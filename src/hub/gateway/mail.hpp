@@ -40,6 +40,8 @@ struct Unsubscribe {
   wire::hub::Encoding encoding;
   std::string user;
   bool presence = false;
+  enum class Why : std::uint8_t { left, ended };
+  Why why = Why::left;  ///< The client has left, or its connection has ended and it may be back soon.
 };
 /// The next page for a subscriber that catches up, or for one that has asked for a range.
 struct Read {
@@ -80,6 +82,7 @@ struct Attach {
   ConnectionRef connection;
   std::string session;  ///< Empty: a new one.
   std::string device{};
+  std::size_t connections = limits::kConnectionsPerUser;  ///< That the user may have, by this one's token.
 };
 struct Detach {
   std::string user;
@@ -102,6 +105,7 @@ struct Ask {
   std::string user;     ///< Who asks.
   std::string promise;  ///< What the request is known by on its way.
   wire::hub::Request request;
+  std::vector<ConnectionRef> tried{};  ///< That were gone, or not open yet, when it came to them.
   flow::Charge memory{};
 };
 
@@ -144,6 +148,7 @@ struct Page {
 struct DeliverRequest {
   ConnectionRef to;
   wire::hub::Delivery delivery;
+  std::vector<ConnectionRef> tried{};  ///< Before; as in `Ask`.
   flow::Charge memory{};
 };
 /// From whoever was asked.

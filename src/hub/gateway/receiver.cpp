@@ -282,6 +282,17 @@ Bytes Receiver::allowance() const {
   return windowed() ? limits_.window - unacknowledged_bytes_ : Bytes::max();
 }
 
+bool Receiver::has_room_for_request(Bytes size) const {
+  if (overflowed_) return false;
+  const bool in_time = !windowed() || unacknowledged_bytes_ == Bytes{} ||
+                       unacknowledged_bytes_ + size <= limits_.window / limits::kRequestWindowShare;
+  return in_time && (is_idle() || (writable() && outbox_.bytes() + size <= limits_.outbox.marks.high));
+}
+
+bool Receiver::has_room_for_reply(Bytes size) const {
+  return !overflowed_ && outbox_.bytes() + size <= limits_.outbox.hard / limits::kReplyShare;
+}
+
 Duration Receiver::oldest(TimePoint now) const {
   TimePoint since = outbox_.oldest().value_or(now);
   if (first_unacknowledged_ < unacknowledged_.size())

@@ -108,6 +108,14 @@ class Receiver {
   /// Room for more of what may also wait elsewhere: a replay, or the next request of this client.
   [[nodiscard]] bool has_room() const { return outbox_.bytes() <= limits_.outbox.marks.low; }
 
+  /// Room for a request of another user, which must not make this client late: nothing waits, or all of it
+  /// stays under the high mark, and what is unacknowledged within the requests' share of the window.
+  [[nodiscard]] bool has_room_for_request(Bytes size) const;
+  /// Room for a reply of so many bytes, far below the hard limit.
+  [[nodiscard]] bool has_room_for_reply(Bytes size) const;
+  /// Nothing waits, and the socket takes what it is given.
+  [[nodiscard]] bool is_idle() const { return outbox_.empty() && !outbox_.has_drops() && !blocked_; }
+
   [[nodiscard]] Bytes waiting() const { return outbox_.bytes(); }
   [[nodiscard]] Bytes unacknowledged() const { return unacknowledged_bytes_; }
   [[nodiscard]] bool writable() const { return outbox_.writable(); }

@@ -19,6 +19,16 @@ struct Rates {
   flow::TokenRate bytes{.burst = limits::kByteBurst.count(), .tokens = limits::kBytesPerSecond.count()};
 };
 
+/// The most that a token may grant of what has a usual figure.
+struct Most {
+  Rates rates{.messages = {.burst = limits::kMostByToken * limits::kMessageBurst,
+                           .tokens = limits::kMostByToken * limits::kMessagesPerSecond},
+              .bytes = {.burst = limits::kMostByToken * limits::kByteBurst.count(),
+                        .tokens = limits::kMostByToken * limits::kBytesPerSecond.count()}};
+  std::size_t connections = limits::kMostByToken * limits::kConnectionsPerUser;
+  std::size_t unanswered = limits::kMostByToken * limits::kUnanswered;
+};
+
 /// What an operator sets of the gateway, and may change while it runs. Each layer can be switched off alone.
 struct GatewaySettings {
   ReceiverLimits receiver{};
@@ -29,6 +39,7 @@ struct GatewaySettings {
   Rates per_user{
       .messages = {.burst = 2 * limits::kMessageBurst, .tokens = 2 * limits::kMessagesPerSecond},
       .bytes = {.burst = 2 * limits::kByteBurst.count(), .tokens = 2 * limits::kBytesPerSecond.count()}};
+  Most most{};
   std::size_t fanout_slice = limits::kFanoutSlice;  ///< Receivers that are reached in one turn of the loop.
   Duration tick = limits::kFanoutTick;              ///< Zero: every message goes out at once.
 
@@ -42,6 +53,7 @@ struct GatewaySettings {
   Duration hello_timeout = limits::kHubHelloTimeout;
   Duration heartbeat = limits::kHubHeartbeat;
   Duration resume_window = limits::kResumeWindow;
+  Duration presence_grace = limits::kPresenceGrace;  ///< Before a user whose connection ended is offline.
   std::size_t connections_per_user = limits::kConnectionsPerUser;
   std::size_t groups_per_connection = limits::kGroupsPerConnection;
   std::size_t requests_per_connection = limits::kRequestsPerConnection;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/ensure.hpp"
+#include "hub/gateway/cost.hpp"
 
 namespace sluice::hub {
 
@@ -16,6 +17,7 @@ ShardCounts& ShardCounts::operator+=(const ShardCounts& other) {
   for (std::size_t i = 0; i < ended.size(); ++i) ended[i] += other.ended[i];
   accepted += other.accepted;
   received += other.received;
+  paced += other.paced;
   shed += other.shed;
   return *this;
 }
@@ -23,13 +25,13 @@ ShardCounts& ShardCounts::operator+=(const ShardCounts& other) {
 Shard::Shard(Surroundings around, GatewaySettings settings)
     : around_(std::move(around)),
       settings_(std::move(settings)),
-      homes_(
-          {.self = around_.self,
-           .epoch = around_.epoch,
-           .tick = settings_.tick,
-           .users = {.connections = settings_.connections_per_user, .resume_window = settings_.resume_window},
-           .dedup_key = around_.dedup_key},
-          settings_.routes, {.log = around_.log, .port = around_.port, .ledger = around_.ledger}) {}
+      homes_({.self = around_.self,
+              .epoch = around_.epoch,
+              .tick = settings_.tick,
+              .presence_grace = settings_.presence_grace,
+              .users = {.resume_window = settings_.resume_window},
+              .dedup_key = around_.dedup_key},
+             settings_.routes, {.log = around_.log, .port = around_.port, .ledger = around_.ledger}) {}
 
 Shard::~Shard() = default;
 
@@ -134,6 +136,7 @@ void Shard::heard(ConnectionRef from, wire::hub::FromClient message, std::size_t
                         : "The first message of a connection is a Hello, and its Welcome is awaited.",
                now);
   }
+  connection->charge(cost::of(message, size), now.at);
   std::visit(Handler{.shard = *this, .connection = *connection, .size = size, .now = now}, message);
   if (Connection* const still = live(from)) settle(*still, now);
 }
@@ -208,6 +211,9 @@ bool Shard::work(Moment now) {
 
 void Shard::tick(Moment now) {
   homes_.flush(now.at);
+  while (const auto id = pacing_.take_due(now.at)) {
+    if (Connection* const connection = live({.shard = around_.self, .id = *id})) settle(*connection, now);
+  }
   if (now.at - swept_at_ < limits::kSweep) return;
   swept_at_ = now.at;
   sweep(now);
@@ -216,8 +222,8 @@ void Shard::tick(Moment now) {
 
 TimePoint Shard::next_tick() const {
   const TimePoint sweep = swept_at_ + limits::kSweep;
-  const auto flush = homes_.next_flush();
-  return flush ? std::min(*flush, sweep) : sweep;
+  const TimePoint flush = homes_.next_flush().value_or(sweep);
+  return std::min({sweep, flush, pacing_.next().value_or(sweep)});
 }
 
 std::uint64_t Shard::pending_copies() const {
@@ -233,8 +239,8 @@ void Shard::set_settings(GatewaySettings settings, Moment now) {
   settings_ = std::move(settings);
   homes_.set_routes(settings_.routes);
   homes_.set_tick(settings_.tick);
-  homes_.set_user_limits(
-      {.connections = settings_.connections_per_user, .resume_window = settings_.resume_window});
+  homes_.set_presence_grace(settings_.presence_grace);
+  homes_.set_user_limits({.resume_window = settings_.resume_window});
   for (const auto& [id, connection] : connections_) {
     // Its socket has come with the interval of before, and its Welcome will tell this one.
     const bool untold = connection->state == Connection::State::greeting ||
@@ -242,8 +248,7 @@ void Shard::set_settings(GatewaySettings settings, Moment now) {
     if (other_heartbeat && untold) connection->socket->set_ping_interval(settings_.heartbeat);
     if (!connection->receiver) continue;
     connection->receiver->limits_changed(now.at);
-    connection->messages->set_rate(settings_.per_connection.messages, now.at);
-    connection->bytes->set_rate(settings_.per_connection.bytes, now.at);
+    (void)allow(*connection, now.at);
   }
 }
 

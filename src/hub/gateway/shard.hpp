@@ -17,6 +17,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "hub/auth/identity.hpp"
+#include "hub/gateway/agenda.hpp"
 #include "hub/gateway/books.hpp"
 #include "hub/gateway/connection.hpp"
 #include "hub/gateway/homes.hpp"
@@ -74,6 +75,7 @@ struct ShardCounts {
   std::array<std::uint64_t, 64> ended{};    ///< By Reason.
   std::uint64_t accepted = 0;               ///< Publishes.
   std::uint64_t received = 0;               ///< Envelopes.
+  std::uint64_t paced = 0;                  ///< Times that reading stopped for a client's rate.
   Bytes shed{};
 
   ShardCounts& operator+=(const ShardCounts& other);
@@ -169,6 +171,7 @@ class Shard {
   enum class How : std::uint8_t { told, cut, silent };
   void identify_as(Connection& connection, auth::Identity identity, Moment now);
   void forget_expiry(Connection& connection);
+  wire::hub::Limits allow(Connection& connection, TimePoint now);
   void end(Connection& connection, wire::hub::Reason reason, How how, std::string message, Moment now);
   void say(Connection& connection, wire::hub::FromHub message, Moment now);
   void note_refused(const Connection& connection, wire::hub::Reason reason);
@@ -178,6 +181,9 @@ class Shard {
                       Moment now);
   void home_answered(Connection& connection, const std::string& group, wire::hub::FromHub answer, Moment now);
   void settle(Connection& connection, Moment now);
+  void pace(Connection& connection, TimePoint now);
+  [[nodiscard]] bool is_late_for_pace(const Connection& connection, wire::hub::Reason reason,
+                                      TimePoint now) const;
 
   // messages that cannot be taken: shard_rejects.cpp
   void reject(Connection& connection, wire::hub::Undecoded what, const wire::hub::Recognized& message,
@@ -196,12 +202,14 @@ class Shard {
   [[nodiscard]] bool paced(Connection& connection, std::size_t size, const std::string& group, Moment now);
   void ask(Connection& connection, wire::hub::Request request, std::size_t size, Moment now);
   void deliver_request(mail::DeliverRequest mail, Moment now);
+  void answer_request(std::string promise, wire::hub::Reply reply);
+  void ask_another(mail::DeliverRequest mail);
   /// False: it answers no request, and its sender was told.
   bool reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now);
   [[nodiscard]] bool may_ask(Connection& connection, std::size_t size, const std::string& group, Moment now);
   /// Why a name is not one here.
   [[nodiscard]] std::optional<std::string> not_a_name(std::string_view what, std::string_view name) const;
-  [[nodiscard]] bool memory_is_short() const;
+  [[nodiscard]] bool memory_is_short(const Connection& connection) const;
   [[nodiscard]] Duration wait_for_memory();
   void reply_from(mail::ReplyFrom mail, Moment now);
 
@@ -210,7 +218,8 @@ class Shard {
   void leave(Connection& connection, const wire::hub::Leave& leave, Moment now);
   void subscribe(Connection& connection, const wire::hub::Conversation& to,
                  std::optional<wire::hub::Position> after, bool presence);
-  void unsubscribe(Connection& connection, const wire::hub::Conversation& to, Moment now);
+  void unsubscribe(Connection& connection, const wire::hub::Conversation& to, Moment now,
+                   mail::Unsubscribe::Why why = mail::Unsubscribe::Why::left);
   [[nodiscard]] static Interest* interest_of(Connection& connection,
                                              const wire::hub::Conversation& conversation,
                                              std::uint64_t number);
@@ -230,6 +239,7 @@ class Shard {
   void read_on(Connection& connection);
   [[nodiscard]] SharedFrames gap_frames(const Connection& connection, const std::vector<flow::Drop>& drops);
   void presence(const wire::hub::Presence& what, Moment now);
+  void tell_presence(Connection& connection, Moment now);
 
   // pressure: shard_pressure.cpp
   void sweep(Moment now);
@@ -260,8 +270,9 @@ class Shard {
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>>
       closing_;  ///< Until their sockets have closed.
   std::vector<std::unique_ptr<Connection>>
-      ended_;                          ///< Freed by `work` and `tick`, not in their sockets' calls.
-  std::set<std::uint64_t> slow_;       ///< Worth a look by the sweep.
+      ended_;                     ///< Freed by `work` and `tick`, not in their sockets' calls.
+  Agenda<std::uint64_t> pacing_;  ///< When reading from a connection goes on that has used its tokens up.
+  std::set<std::uint64_t> slow_;  ///< Worth a look by the sweep.
   std::set<std::uint64_t> unsettled_;  ///< Given something in this turn.
   struct Greeting {
     TimePoint since;

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "core/ensure.hpp"
+#include "hub/gateway/cost.hpp"
 #include "hub/gateway/holes.hpp"
 #include "hub/gateway/shard.hpp"
 
@@ -92,18 +94,21 @@ void Shard::subscribe(Connection& connection, const Conversation& to, std::optio
                            .device = connection.hello.device});
 }
 
-void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment now) {
+void Shard::unsubscribe(Connection& connection, const Conversation& to, Moment now,
+                        mail::Unsubscribe::Why why) {
   auto interest = connection.interests.extract(to);
   ENSURE(!interest.empty());
   Subscription& subscription = interest.mapped()->subscription;
   if (interest.mapped()->replied && !subscription.live) --connection.catching_up;
   connection.receiver->forget(subscription.topic->number(), now.at);
+  if (subscription.presence) connection.presence.forget(to.name);
   topics_.remove(subscription);
   post(interest.key(), mail::Unsubscribe{.to = interest.key(),
                                          .from = connection.ref,
                                          .encoding = connection.encoding,
                                          .user = connection.identity.user,
-                                         .presence = subscription.presence});
+                                         .presence = subscription.presence,
+                                         .why = why});
 }
 
 /// Null: the client has left since, and what was asked for it is of no use to one that has come again.
@@ -195,6 +200,7 @@ void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
     return mail.last != 0 && damaged.offset > mail.last;
   });
   if (behind + damaged_behind > 0) mail.page->more = false;  // than what was asked for
+  connection.charge(mail.page->messages.size() / cost::kMessagesPerToken, now.at);
   const Position reached = bring(connection, *interest, mail, now);
   say(connection, wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more}, now);
 }
@@ -312,6 +318,14 @@ void Shard::who(Connection& connection, const wire::hub::Who& who, Moment now) {
                   {.reason = Reason::not_member, .message = "You are not in this group.", .group = who.group},
                   now);
   }
+  if (!connection.receiver->has_room()) {
+    return refuse(connection,
+                  {.reason = Reason::rate_limited,
+                   .message = "Take what you were sent before you ask who is there.",
+                   .retry_after_ms = 100,
+                   .group = who.group},
+                  now);
+  }
   if (!may_ask(connection, 0, who.group, now)) return;
   connection.group_answers.expect(who.group);
   post(group(who.group), mail::AskWho{.of = group(who.group), .from = connection.ref});
@@ -343,11 +357,38 @@ void Shard::presence(const wire::hub::Presence& what, Moment now) {
   for (const std::uint64_t id : watchers) {
     Connection* const connection = live({.shard = around_.self, .id = id});
     if (connection == nullptr) continue;
+    // What others cause must not be what a slow watcher is disconnected for.
+    if (!connection->receiver->is_idle() || !connection->presence.empty()) {
+      connection->presence.note(what);
+      if (connection->share->memory->over()) connection->presence.drop(what.group);
+      connection->presence_memory = {connection->share->memory, connection->presence.bytes()};
+      continue;
+    }
     SharedFrames& encoded = frames.at(static_cast<std::size_t>(connection->encoding));
     if (!encoded) encoded = around_.port.encode({what}, connection->encoding);
     connection->receiver->say(encoded, Receiver::Counts::no, now.at);
     if (connection->receiver->is_slow()) slow_.insert(id);
   }
+}
+
+/// What waits of presence, when the watcher has taken what it was sent before.
+void Shard::tell_presence(Connection& connection, Moment now) {
+  if (connection.presence.empty()) return;
+  while (!connection.presence.empty() && connection.receiver->is_idle()) {
+    PendingPresence::News news = connection.presence.take(limits::kPresenceSlice);
+    for (std::string& group : news.dropped) {
+      say(connection,
+          wire::hub::Refusal{.reason = Reason::shed,
+                             .message = "Changes of presence were dropped: ask who is there.",
+                             .group = std::move(group)},
+          now);
+    }
+    std::vector<wire::hub::FromHub> changes(std::make_move_iterator(news.changes.begin()),
+                                            std::make_move_iterator(news.changes.end()));
+    if (changes.empty()) continue;
+    connection.receiver->say(around_.port.encode(changes, connection.encoding), Receiver::Counts::no, now.at);
+  }
+  connection.presence_memory = {connection.share->memory, connection.presence.bytes()};
 }
 
 }  // namespace sluice::hub

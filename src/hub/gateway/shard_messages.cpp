@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "hub/gateway/cost.hpp"
 #include "hub/gateway/shard.hpp"
 
 /// What clients send each other: publishes, their receipts and acknowledgements, requests and replies.
@@ -50,7 +51,7 @@ std::optional<PromiseId> parse_promise_id(std::string_view text) {
 
 std::optional<Duration> Shard::limited(Connection& connection, std::size_t size, Moment now) {
   if (!settings_.rates_enabled) return std::nullopt;
-  const std::uint64_t bytes = std::min<std::uint64_t>(size, settings_.per_connection.bytes.burst);
+  const std::uint64_t bytes = std::min<std::uint64_t>(size, connection.bytes->burst());
   UserShare& share = *connection.share;
   const Duration wait =
       std::max({connection.messages->wait_for(1, now.at), connection.bytes->wait_for(bytes, now.at),
@@ -63,8 +64,9 @@ std::optional<Duration> Shard::limited(Connection& connection, std::size_t size,
   return std::nullopt;
 }
 
-bool Shard::memory_is_short() const {
-  return settings_.memory_enabled && (around_.ledger.process->over() || around_.ledger.backlog->over());
+/// The process's memory, or what this user has sent faster than it goes on.
+bool Shard::memory_is_short(const Connection& connection) const {
+  return settings_.memory_enabled && connection.share->sent->over();
 }
 
 /// With jitter: all whom it is told to would come back at once.
@@ -106,6 +108,7 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
     ++counts_.refused[static_cast<std::size_t>(reason)];
     around_.observer.on_refused(connection, reason);
+    connection.charge(cost::kRejection, now.at);
     connection.answered.finish(publish.seq);
     say(connection,
         wire::hub::Receipt{.seq = publish.seq,
@@ -128,16 +131,18 @@ void Shard::publish(Connection& connection, wire::hub::Publish publish, std::siz
   if (const auto wait = limited(connection, size, now)) {
     return no(Reason::rate_limited, "You publish faster than you may.", *wait);
   }
-  if (memory_is_short()) {
+  if (memory_is_short(connection)) {
     return no(Reason::overloaded, "The hub cannot take more for now.", wait_for_memory());
   }
   ++counts_.accepted;
   const Conversation to = publish.to;
   if (awaits_delivery) connection.awaited.emplace(publish.seq, to);
-  post(to, mail::Publish{
-               .to = to,
-               .incoming = {.from = connection.ref, .user = identity.user, .publish = std::move(publish)},
-               .memory = {around_.ledger.process, Bytes{size}}});
+  post(to, mail::Publish{.to = to,
+                         .incoming = {.from = connection.ref,
+                                      .user = identity.user,
+                                      .publish = std::move(publish),
+                                      .share = connection.share},
+                         .memory = {connection.share->sent, Bytes{size}}});
 }
 
 /// What a home, or another client, has to say to one of ours.
@@ -161,6 +166,7 @@ void Shard::answer(mail::Answer mail, Moment now) {
     }
   } else if (auto* const members = std::get_if<wire::hub::Members>(&mail.what)) {
     const std::string group = members->group;
+    connection->charge(members->users.size() / cost::kUsersPerToken, now.at);
     home_answered(*connection, group, std::move(*members), now);
   } else {
     say(*connection, std::move(mail.what), now);
@@ -185,6 +191,8 @@ void Shard::note_awaited(Connection& connection, const wire::hub::Receipt& recei
 }
 
 void Shard::ack(Connection& connection, const wire::hub::Ack& ack, Moment now) {
+  if (ack.seq <= connection.acknowledged) connection.charge(1 + cost::kAnswer, now.at);
+  connection.acknowledged = std::max(connection.acknowledged, ack.seq);
   auto processed = connection.receiver->on_ack(ack.seq, now.at);
   if (!processed)
     return end(connection, Reason::protocol_violation, How::told, processed.error().message, now);
@@ -246,6 +254,7 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
   const auto no = [&](Reason reason, std::string message, Duration retry_after = {}) {
     ++counts_.refused[static_cast<std::size_t>(reason)];
     around_.observer.on_refused(connection, reason);
+    connection.charge(cost::kRejection, now.at);
     say(connection,
         wire::hub::Reply{.request = request.id,
                          .reason = reason,
@@ -263,7 +272,7 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
   }
   if (const auto wait = limited(connection, size, now))
     return no(Reason::rate_limited, "You ask faster than you may.", *wait);
-  if (memory_is_short())
+  if (memory_is_short(connection))
     return no(Reason::overloaded, "The hub cannot take more for now.", wait_for_memory());
   const Duration asked = std::chrono::milliseconds{request.timeout_ms};
   const Duration timeout = asked == Duration::zero() ? limits::kRequestTimeout
@@ -278,24 +287,61 @@ void Shard::ask(Connection& connection, wire::hub::Request request, std::size_t 
                        .user = connection.identity.user,
                        .promise = promise_id(connection.ref, number),
                        .request = std::move(request),
-                       .memory = {around_.ledger.process, Bytes{size}}});
+                       .memory = {connection.share->sent, Bytes{size}}});
 }
 
 void Shard::deliver_request(mail::DeliverRequest mail, Moment now) {
   Connection* const connection = live(mail.to);
   if (connection != nullptr && connection->state == Connection::State::open) {
+    const Bytes size = Bytes{mail.delivery.content.bytes.size()} + limits::kEnvelopeNames;
+    if (!connection->receiver->has_room_for_request(size)) {
+      ++counts_.refused[static_cast<std::size_t>(Reason::overloaded)];
+      return answer_request(std::move(mail.delivery.request),
+                            {.reason = Reason::overloaded,
+                             .message = "The user's client does not take more for now.",
+                             .retry_after_ms = in_ms(wait_for_memory())});
+    }
+    const Duration timeout = std::chrono::milliseconds{mail.delivery.timeout_ms};
+    if (!connection->asked) connection->asked = std::make_unique<Asked>();
+    if (!connection->asked->add(mail.delivery.request, mail.delivery.from, now.at + timeout, now.at)) {
+      ++counts_.refused[static_cast<std::size_t>(Reason::too_many_requests)];
+      return answer_request(std::move(mail.delivery.request),
+                            {.reason = Reason::too_many_requests,
+                             .message = "Too many of your requests wait for this user's replies.",
+                             .retry_after_ms = in_ms(limits::kRetryAfterFull)});
+    }
     mail.delivery.sent_at = now.wall;
     say(*connection, std::move(mail.delivery), now);
     unsettled_.insert(connection->ref.id);
     return;
   }
-  if (const auto id = parse_promise_id(mail.delivery.request)) {
-    around_.port.post(id->asker.shard,
-                      mail::Answer{.to = id->asker,
-                                   .what = wire::hub::Reply{.request = std::move(mail.delivery.request),
-                                                            .reason = Reason::offline,
-                                                            .message = "The user has just left."}});
-  }
+  ask_another(std::move(mail));
+}
+
+/// Back to the user's home, which by now knows that this connection has ended, for another one of theirs.
+void Shard::ask_another(mail::DeliverRequest mail) {
+  const auto id = parse_promise_id(mail.delivery.request);
+  if (!id) return;
+  mail.tried.push_back(mail.to);
+  const Conversation home = mail.delivery.to;
+  wire::hub::Delivery& delivery = mail.delivery;
+  post(home, mail::Ask{.from = id->asker,
+                       .user = std::move(delivery.from),
+                       .promise = std::move(delivery.request),
+                       .request = {.id = std::move(delivery.id),
+                                   .user = home.name,
+                                   .content = std::move(delivery.content),
+                                   .timeout_ms = delivery.timeout_ms},
+                       .tried = std::move(mail.tried),
+                       .memory = std::move(mail.memory)});
+}
+
+/// In place of the client that was asked.
+void Shard::answer_request(std::string promise, wire::hub::Reply reply) {
+  const auto id = parse_promise_id(promise);
+  if (!id) return;
+  reply.request = std::move(promise);
+  around_.port.post(id->asker.shard, mail::Answer{.to = id->asker, .what = std::move(reply)});
 }
 
 bool Shard::reply(Connection& connection, wire::hub::Reply reply, std::size_t size, Moment now) {
@@ -304,11 +350,12 @@ bool Shard::reply(Connection& connection, wire::hub::Reply reply, std::size_t si
     refuse(connection, {.reason = Reason::malformed, .message = "There is no such request."}, now);
     return false;
   }
+  if (connection.asked) connection.asked->answered(reply.request);
   // Whoever guesses the number of somebody else's request must not answer it.
   around_.port.post(id->asker.shard, mail::ReplyFrom{.to = id->asker,
                                                      .user = connection.identity.user,
                                                      .reply = std::move(reply),
-                                                     .memory = {around_.ledger.process, Bytes{size}}});
+                                                     .memory = {connection.share->sent, Bytes{size}}});
   return true;
 }
 
@@ -321,6 +368,12 @@ void Shard::reply_from(mail::ReplyFrom mail, Moment now) {
     return;  // too late, or a guess
   mail.reply.request = std::move(promise->second.id);
   connection->promises.erase(promise);
+  if (!connection->receiver->has_room_for_reply(Bytes{mail.reply.content.bytes.size()})) {
+    ++counts_.refused[static_cast<std::size_t>(Reason::overloaded)];
+    mail.reply = {.request = std::move(mail.reply.request),
+                  .reason = Reason::overloaded,
+                  .message = "The reply came, and too much waits for you: read faster."};
+  }
   say(*connection, std::move(mail.reply), now);
   unsettled_.insert(connection->ref.id);
 }

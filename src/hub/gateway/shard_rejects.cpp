@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "hub/gateway/cost.hpp"
 #include "hub/gateway/shard.hpp"
 #include "hub/gateway/visible_names.hpp"
 
@@ -21,6 +22,7 @@ void Shard::heard_undecoded(ConnectionRef from, Undecoded what, std::size_t size
   if (!what.recognized || connection->state != Connection::State::open)
     return end(*connection, what.reason, How::told, std::move(what.message), now);
   ++counts_.received;
+  connection->charge(cost::of_malformed(size), now.at);
   // It is paid for like any other, but never answered with RATE_LIMITED: sent again it would still be wrong.
   (void)limited(*connection, size, now);
   const Recognized message = std::move(*what.recognized);

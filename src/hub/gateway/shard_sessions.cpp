@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "core/ensure.hpp"
+#include "hub/gateway/allowance.hpp"
+#include "hub/gateway/cost.hpp"
 #include "hub/gateway/shard.hpp"
 
 /// How a client comes and goes: Hello, Welcome, what it is told when it is refused, and its end.
@@ -42,6 +44,12 @@ std::string close_text(std::string text) {
 
 }  // namespace
 
+/// Its acknowledgements wait behind what it has said faster than it may, where nothing reads them.
+bool Shard::is_late_for_pace(const Connection& connection, Reason reason, TimePoint now) const {
+  return reason == Reason::unacknowledged &&
+         now - connection.paced_until < settings_.receiver.close_unwritable_after;
+}
+
 void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
   if (draining_) {
     return end(connection, Reason::shutting_down, How::told, "The hub is shutting down.", now);
@@ -73,10 +81,37 @@ void Shard::hello(Connection& connection, wire::hub::Hello hello, Moment now) {
       [this, &connection](const std::vector<flow::Drop>& drops) { return gap_frames(connection, drops); });
   connection.messages.emplace(settings_.per_connection.messages, now.at);
   connection.bytes.emplace(settings_.per_connection.bytes, now.at);
-  post({.kind = Conversation::Kind::user, .name = user}, mail::Attach{.user = user,
-                                                                      .connection = connection.ref,
-                                                                      .session = connection.session,
-                                                                      .device = connection.hello.device});
+  connection.cost.emplace(cost::rate(settings_.per_connection));
+  connection.allowed = allow(connection, now.at);
+  connection.socket->charge_to(connection.share->parts);
+  post({.kind = Conversation::Kind::user, .name = user},
+       mail::Attach{.user = user,
+                    .connection = connection.ref,
+                    .session = connection.session,
+                    .device = connection.hello.device,
+                    .connections = connection.allowed.max_connections});
+}
+
+/// Sets what a client may do, by its token and the settings of now. Returns it as the client is told.
+wire::hub::Limits Shard::allow(Connection& connection, TimePoint now) {
+  const Allowance allowed = allowance(connection.identity.limits, settings_);
+  connection.messages->set_rate(allowed.connection.messages, now);
+  connection.bytes->set_rate(allowed.connection.bytes, now);
+  connection.cost->set_rate(cost::rate(allowed.connection), now);
+  connection.share->set_rates(allowed.user, now);
+  connection.unanswered = allowed.unanswered;
+  const auto figure = [](std::uint64_t value) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX));
+  };
+  return {.max_message = limits::kMaxEnvelope,
+          .window = settings_.receiver.window,
+          .max_groups = figure(settings_.groups_per_connection),
+          .messages_per_second = figure(allowed.connection.messages.tokens),
+          .bytes_per_second = Bytes{allowed.connection.bytes.tokens},
+          .message_burst = figure(allowed.connection.messages.burst),
+          .byte_burst = Bytes{allowed.connection.bytes.burst},
+          .max_unanswered = figure(allowed.unanswered),
+          .max_connections = figure(allowed.connections)};
 }
 
 void Shard::attached(mail::Attached mail, Moment now) {
@@ -86,20 +121,16 @@ void Shard::attached(mail::Attached mail, Moment now) {
     return end(*connection, *mail.refused, How::told, "This user has too many connections.", now);
   }
   const std::string& user = connection->identity.user;
-  connection->welcome = wire::hub::Welcome{
-      .user = user,
-      .session = connection->session,
-      .session_token = around_.port.session_token(user, connection->session),
-      .epoch = around_.epoch,
-      .resumed = connection->hello.resume.has_value(),
-      .limits = {.max_message = limits::kMaxEnvelope,
-                 .window = settings_.receiver.window,
-                 .max_groups = static_cast<std::uint32_t>(settings_.groups_per_connection),
-                 .messages_per_second = static_cast<std::uint32_t>(settings_.per_connection.messages.tokens),
-                 .bytes_per_second = Bytes{settings_.per_connection.bytes.tokens}},
-      .heartbeat_interval_ms = in_ms(settings_.heartbeat),
-      .previous = std::move(mail.previous),
-      .inbox = mail.inbox};
+  connection->welcome =
+      wire::hub::Welcome{.user = user,
+                         .session = connection->session,
+                         .session_token = around_.port.session_token(user, connection->session),
+                         .epoch = around_.epoch,
+                         .resumed = connection->hello.resume.has_value(),
+                         .limits = connection->allowed,
+                         .heartbeat_interval_ms = in_ms(settings_.heartbeat),
+                         .previous = std::move(mail.previous),
+                         .inbox = mail.inbox};
   connection->unacknowledged = std::move(mail.unacknowledged);
   connection->hello.device = std::move(mail.device);
   // Whoever is welcome listens to what is for everyone: the Welcome goes out when that is so.
@@ -144,7 +175,10 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
     return refuse(connection, {.reason = Reason::forbidden, .message = "The token is another user's."}, now);
   }
   identify_as(connection, auth::refreshed(connection.identity, *identity, now.wall), now);
-  say(connection, wire::hub::Refreshed{.expires_at = connection.identity.expires_at}, now);
+  wire::hub::Refreshed refreshed{.expires_at = connection.identity.expires_at};
+  const wire::hub::Limits allowed = allow(connection, now.at);
+  if (allowed != connection.allowed) refreshed.limits = connection.allowed = allowed;
+  say(connection, std::move(refreshed), now);
   std::vector<Conversation> lost;
   for (const auto& [conversation, interest] : connection.interests) {
     const bool is_group = conversation.kind == Conversation::Kind::group;
@@ -199,6 +233,7 @@ void Shard::note_refused(const Connection& connection, Reason reason) {
 
 void Shard::refuse(Connection& connection, wire::hub::Refusal refusal, Moment now) {
   note_refused(connection, refusal.reason);
+  connection.charge(cost::kRejection, now.at);
   const std::string group = refusal.group;
   answer_in_turn(connection, group, std::move(refusal), now);
 }
@@ -208,18 +243,35 @@ void Shard::settle(Connection& connection, Moment now) {
   if (connection.state == Connection::State::ended || !connection.receiver) return;
   if (const auto seq = connection.answered.take_news()) say(connection, wire::hub::Ack{.seq = *seq}, now);
   read_on(connection);
-  if (const auto reason = connection.receiver->verdict(now.at)) {
+  tell_presence(connection, now);
+  pace(connection, now.at);
+  if (const auto reason = connection.receiver->verdict(now.at);
+      reason && !is_late_for_pace(connection, *reason, now.at)) {
     return end(connection, *reason, How::cut, "It does not take, or not acknowledge, what it is sent.", now);
   }
   if (connection.receiver->is_slow()) slow_.insert(connection.ref.id);
-  // Who does not take our answers is not asked what else there is, and who waits for many answers waits. But
-  // who is only behind with acknowledgements is read: there they come.
+  // Stop reading from a client whose socket is blocked, that has too many unanswered publishes, or that has
+  // used its tokens up. Keep reading when only acknowledgements are missing: they arrive on this very socket.
   const bool stuck = connection.receiver->blocked() && !connection.receiver->writable();
-  const bool pause = stuck || connection.answered.open() >= limits::kUnanswered ||
-                     connection.group_answers.waiting() >= limits::kGroupAnswers;
+  const bool pause = stuck || connection.answered.open() >= connection.unanswered ||
+                     connection.group_answers.waiting() >= limits::kGroupAnswers ||
+                     now.at < connection.paced_until;
   if (pause == connection.reading_paused) return;
   connection.reading_paused = pause;
   pause ? connection.socket->pause_reading() : connection.socket->resume_reading();
+}
+
+/// Stops reading from a client that has used its tokens up, until there are enough for some more envelopes.
+void Shard::pace(Connection& connection, TimePoint now) {
+  if (!settings_.rates_enabled) {
+    pacing_.remove(connection.ref.id);
+    connection.paced_until = std::min(connection.paced_until, now);
+    return;
+  }
+  if (now < connection.paced_until || connection.wait_for_tokens(1, now) == Duration::zero()) return;
+  ++counts_.paced;
+  connection.paced_until = now + connection.wait_for_tokens(cost::kGoOn, now);
+  pacing_.put(connection.ref.id, connection.paced_until);
 }
 
 void Shard::end(Connection& connection, Reason reason, How how, std::string message, Moment now) {
@@ -250,7 +302,14 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   ++counts_.ended[static_cast<std::size_t>(reason)];
   around_.observer.on_ended(connection, ended, message);
   auto sent = unacknowledged(connection);
-  while (!connection.interests.empty()) unsubscribe(connection, connection.interests.begin()->first, now);
+  while (!connection.interests.empty())
+    unsubscribe(connection, connection.interests.begin()->first, now, mail::Unsubscribe::Why::ended);
+  if (connection.asked) {
+    for (std::string& request : connection.asked->take_all(now.at)) {
+      answer_request(std::move(request), {.reason = Reason::offline,
+                                          .message = "The client that was asked has left without a reply."});
+    }
+  }
   std::set<Conversation> abandoned;
   for (auto& [seq, conversation] : connection.awaited) abandoned.insert(std::move(conversation));
   abandoned.merge(connection.hopes);
@@ -268,6 +327,7 @@ void Shard::end(Connection& connection, Reason reason, How how, std::string mess
   connection.state = Connection::State::ended;
   connection.receiver.reset();
   slow_.erase(connection.ref.id);
+  pacing_.remove(connection.ref.id);
   forget_expiry(connection);
   const auto place = connections_.find(connection.ref.id);
   ENSURE(place != connections_.end());

@@ -297,7 +297,10 @@ TEST_F(ShardSettings, FewerConnectionsAndGroupsAreForThoseThatCome) {
   settings_.connections_per_user = 2;
   settings_.groups_per_connection = 2;
   change();
-  EXPECT_EQ(connect("ann").all<wire::hub::Kick>().at(0).reason, Reason::too_many_connections);
+  auto more = connect("ann");
+  world().settle_for(2 * limits::kSweep);  // the others are asked whether they live
+  hear(more);
+  EXPECT_EQ(more.all<wire::hub::Kick>().at(0).reason, Reason::too_many_connections);
   join(ann, "c");
   EXPECT_EQ(ann.all<wire::hub::Refusal>().at(0).reason, Reason::too_many_groups);
   EXPECT_THAT(ann.all<wire::hub::Joined>(), SizeIs(2));

@@ -37,7 +37,7 @@ void Topics::remove(Subscription& subscription) {
   Topic& topic = *std::exchange(subscription.topic, nullptr);
   ENSURE(topic.subscribers_[subscription.place] == &subscription);
   --topic.size_;
-  if (topic.jobs_ > 0) {
+  if (!topic.batches_.empty()) {
     // A batch is on its way down this list: nobody may change places.
     topic.subscribers_[subscription.place] = nullptr;
     return;
@@ -52,14 +52,14 @@ void Topics::remove(Subscription& subscription) {
 void Topics::hand_out(const wire::hub::Conversation& conversation, SharedBatch batch) {
   Topic* const topic = find(conversation);
   if (topic == nullptr) return;  // the last one has left meanwhile
-  ++topic->jobs_;
-  jobs_.push_back({.topic = topic, .batch = std::move(batch)});
+  if (topic->batches_.empty()) turns_.push_back(topic);
+  topic->batches_.push_back(std::move(batch));
 }
 
-void Topics::finish_job() {
-  Topic& topic = *jobs_.front().topic;
-  jobs_.pop_front();
-  if (--topic.jobs_ > 0) return;
+/// It has reached everyone; the topic is gone when that was the last and nobody is left.
+void Topics::finish_batch(Topic& topic) {
+  topic.batches_.pop_front();
+  topic.next_ = 0;
   compact(topic);
   erase_if_empty(topic);
 }
@@ -72,7 +72,7 @@ void Topics::compact(Topic& topic) {
 }
 
 void Topics::erase_if_empty(Topic& topic) {
-  if (topic.size_ > 0 || topic.jobs_ > 0) return;
+  if (topic.size_ > 0 || !topic.batches_.empty()) return;
   numbers_.erase(topic.number());
   topics_.erase(topic.conversation_);
 }

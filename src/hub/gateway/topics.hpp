@@ -1,13 +1,17 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "core/bytes.hpp"
+#include "core/hub_limits.hpp"
 #include "core/time.hpp"
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/receiver.hpp"
@@ -47,13 +51,17 @@ class Topic {
   std::uint64_t number_;
   std::vector<Subscription*> subscribers_;  ///< Null where one has left while a batch was being handed out.
   std::size_t size_ = 0;
-  std::size_t jobs_ = 0;
+  std::list<SharedBatch> batches_;  ///< To be handed out, the first of them from `next_` on.
+  std::size_t next_ = 0;
 };
 
-/// Hands batches out to the subscribers of this shard, a bounded slice at a time, in order.
+/// Hands batches out to the subscribers of this shard, a bounded slice at a time, each conversation's in
+/// their order.
 ///
-/// Pure. One shard. A batch waits until those before it have reached everyone: what waits here is shared by
-/// all receivers, so it is not bounded by itself but by what homes hand out at a time.
+/// Pure. One shard. A batch waits until those of its conversation before it have reached everyone. Other
+/// conversations have their turn in between, so that large messages to many do not hold up the rest. What
+/// waits here is shared by all receivers, so it is not bounded by itself but by what homes hand out at a
+/// time.
 class Topics {
  public:
   /// The topic of a conversation, made when it is new.
@@ -66,8 +74,8 @@ class Topics {
   void remove(Subscription& subscription);
 
   void hand_out(const wire::hub::Conversation& conversation, SharedBatch batch);
-  /// Reaches at most so many subscribers. Calls `touched` for each receiver that was given something. True:
-  /// there is more to do.
+  /// Reaches at most so many subscribers, with `limits::kFanoutTurnBytes` at most. Calls `touched` for each
+  /// receiver that was given something. True: there is more to do.
   template <typename Touched>
   bool work(std::size_t slice, TimePoint now, Touched&& touched);
 
@@ -75,41 +83,67 @@ class Topics {
   void each_subscriber(const wire::hub::Conversation& conversation, Visit&& visit);
 
  private:
-  struct Job {
-    Topic* topic;
-    SharedBatch batch;
-    std::size_t next = 0;
+  /// What is left of a turn.
+  struct Slice {
+    std::size_t receivers;
+    Bytes bytes;
+    [[nodiscard]] bool used_up() const { return receivers == 0 || bytes == Bytes{}; }
+    void take(Bytes size) {
+      --receivers;
+      bytes -= std::min(bytes, size);
+    }
   };
-  void finish_job();
-  void compact(Topic& topic);
+  /// False: the slice is used up before the topic's first batch has reached everyone.
+  template <typename Touched>
+  [[nodiscard]] bool work_on(Topic& topic, Slice& slice, TimePoint now, Touched& touched);
+  void finish_batch(Topic& topic);
+  static void compact(Topic& topic);
   void erase_if_empty(Topic& topic);
 
   std::map<wire::hub::Conversation, std::unique_ptr<Topic>> topics_;
   std::map<std::uint64_t, Topic*> numbers_;
   std::uint64_t last_number_ = 0;
-  std::deque<Job> jobs_;
+  std::deque<Topic*> turns_;  ///< Those that have batches.
 };
 
 template <typename Touched>
 bool Topics::work(std::size_t slice, TimePoint now, Touched&& touched) {
-  while (!jobs_.empty()) {
-    Job& job = jobs_.front();
-    for (; job.next < job.topic->subscribers_.size(); ++job.next) {
-      if (slice == 0) return true;
-      Subscription* const subscription = job.topic->subscribers_[job.next];
-      if (subscription == nullptr || !subscription->live || job.batch->first <= subscription->last) continue;
-      subscription->last = job.batch->last();
-      const bool was_normal =
-          std::exchange(subscription->urgency, job.batch->urgency) == flow::Urgency::normal;
-      if (was_normal && job.batch->urgency == flow::Urgency::critical)
-        subscription->receiver->give_up(job.topic->number(), now);
-      subscription->receiver->deliver(job.topic->number(), *job.batch, now);
-      touched(*subscription);
-      --slice;
+  Slice whole{.receivers = slice, .bytes = limits::kFanoutTurnBytes};
+  while (!turns_.empty()) {
+    if (whole.used_up()) return true;
+    Topic& topic = *turns_.front();
+    turns_.pop_front();
+    Slice part{.receivers = std::min(whole.receivers, limits::kFanoutTopicSlice),
+               .bytes = std::min(whole.bytes, limits::kFanoutTopicBytes)};
+    const Slice before = part;
+    bool is_left = true;
+    while (is_left && work_on(topic, part, now, touched)) {
+      is_left = topic.batches_.size() > 1;
+      finish_batch(topic);
     }
-    finish_job();
+    if (is_left) turns_.push_back(&topic);
+    whole.receivers -= before.receivers - part.receivers;
+    whole.bytes -= before.bytes - part.bytes;
   }
   return false;
+}
+
+template <typename Touched>
+bool Topics::work_on(Topic& topic, Slice& slice, TimePoint now, Touched& touched) {
+  const Batch& batch = *topic.batches_.front();
+  for (; topic.next_ < topic.subscribers_.size(); ++topic.next_) {
+    if (slice.used_up()) return false;
+    Subscription* const subscription = topic.subscribers_[topic.next_];
+    if (subscription == nullptr || !subscription->live || batch.first <= subscription->last) continue;
+    subscription->last = batch.last();
+    const bool was_normal = std::exchange(subscription->urgency, batch.urgency) == flow::Urgency::normal;
+    if (was_normal && batch.urgency == flow::Urgency::critical)
+      subscription->receiver->give_up(topic.number(), now);
+    subscription->receiver->deliver(topic.number(), batch, now);
+    touched(*subscription);
+    slice.take(batch.size_in(subscription->receiver->encoding()));
+  }
+  return true;
 }
 
 template <typename Visit>

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/admission_limits.hpp"
+#include "core/ensure.hpp"
 #include "hub/gateway/shard.hpp"
 
 namespace sluice::hub {
@@ -20,7 +21,7 @@ void Users::attach(mail::Attach mail, wire::hub::Position inbox, Moment now) {
     successors_.insert_or_assign(before->connection, std::move(mail));
     return;
   }
-  if (places.size() >= limits_.connections) return wait_for_place(std::move(mail), places);
+  if (places.size() >= mail.connections) return wait_for_place(std::move(mail), places);
   mail::Attached answer{.to = mail.connection,
                         .session = std::move(mail.session),
                         .inbox = inbox,
@@ -121,23 +122,32 @@ std::optional<mail::Attach> Users::detach(mail::Detach mail, Moment now) {
 void Users::remember(mail::Detach mail, Moment now) {
   forget_old(now.at);
   if (!mail.was_welcome && past_.contains(mail.session)) return;
-  if (order_.size() == limits_.ended_sessions) forget_oldest();
-  order_.push_back({.session = mail.session, .at = now.at});
+  Agenda<std::string>& own = order_of_[mail.user];
+  own.put(mail.session, now.at);
+  order_.put(mail.session, now.at);
+  const bool is_over = own.size() > limits_.ended_of_user || order_.size() > limits_.ended_sessions;
+  const auto oldest = own.size() > limits_.ended_of_user ? own.first() : order_.first();
   past_.insert_or_assign(std::move(mail.session), Past{.user = std::move(mail.user),
                                                        .ended = std::move(mail.ended),
                                                        .at = now.at,
                                                        .unacknowledged = std::move(mail.unacknowledged),
                                                        .device = std::move(mail.device)});
+  if (is_over) forget(*oldest);
 }
 
 void Users::forget_old(TimePoint now) {
-  while (!order_.empty() && now - order_.front().at >= limits_.resume_window) forget_oldest();
+  while (const auto session = order_.take_due(now - limits_.resume_window)) forget(*session);
 }
 
-void Users::forget_oldest() {
-  const auto past = past_.find(order_.front().session);
-  if (past != past_.end() && past->second.at == order_.front().at) past_.erase(past);
-  order_.pop_front();
+void Users::forget(const std::string& session) {
+  order_.remove(session);
+  const auto past = past_.find(session);
+  if (past == past_.end()) return;
+  const auto of_user = order_of_.find(past->second.user);
+  ENSURE(of_user != order_of_.end());
+  of_user->second.remove(session);
+  if (of_user->second.size() == 0) order_of_.erase(of_user);
+  past_.erase(past);
 }
 
 const Users::Past* Users::past(const std::string& session, TimePoint now) const {
@@ -148,7 +158,14 @@ const Users::Past* Users::past(const std::string& session, TimePoint now) const 
 
 void Users::ask(mail::Ask mail) {
   const auto user = users_.find(mail.request.user);
-  if (user == users_.end()) {
+  const auto untried = [&mail](const Place& place) {
+    return std::ranges::find(mail.tried, place.connection) == mail.tried.end();
+  };
+  const auto none = std::vector<Place>::const_reverse_iterator{};
+  const auto place = user == users_.end()
+                         ? none
+                         : std::ranges::find_if(user->second.crbegin(), user->second.crend(), untried);
+  if (user == users_.end() || place == user->second.crend()) {
     port_.post(mail.from.shard,
                mail::Answer{.to = mail.from,
                             .what = wire::hub::Reply{.request = std::move(mail.promise),
@@ -156,7 +173,7 @@ void Users::ask(mail::Ask mail) {
                                                      .message = "The user is not connected."}});
     return;
   }
-  const ConnectionRef to = user->second.back().connection;
+  const ConnectionRef to = place->connection;
   port_.post(to.shard, mail::DeliverRequest{.to = to,
                                             .delivery = {.from = std::move(mail.user),
                                                          .to = {.kind = wire::hub::Conversation::Kind::user,
@@ -166,6 +183,7 @@ void Users::ask(mail::Ask mail) {
                                                          .critical = true,
                                                          .request = std::move(mail.promise),
                                                          .timeout_ms = mail.request.timeout_ms},
+                                            .tried = std::move(mail.tried),
                                             .memory = std::move(mail.memory)});
 }
 

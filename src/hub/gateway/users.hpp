@@ -12,6 +12,7 @@
 
 #include "core/hub_limits.hpp"
 #include "core/time.hpp"
+#include "hub/gateway/agenda.hpp"
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/mail.hpp"
 
@@ -26,13 +27,14 @@ class ShardPort;
 /// the oldest that gives none. Where all live it is rejected.
 ///
 /// Pure. One shard. Bounded by connections, those that wait for another's end included, and by
-/// `ended_sessions` that are remembered.
+/// `ended_sessions` that are remembered, `ended_of_user` of each user: one who comes and goes all the time
+/// makes the hub forget none but their own.
 class Users {
  public:
   struct Limits {
-    std::size_t connections = limits::kConnectionsPerUser;
     Duration resume_window = limits::kResumeWindow;
     std::size_t ended_sessions = limits::kEndedSessions;
+    std::size_t ended_of_user = limits::kEndedSessionsPerUser;
   };
   Users(Limits limits, ShardPort& port) : limits_(limits), port_(port) {}
 
@@ -43,7 +45,7 @@ class Users {
   [[nodiscard]] std::optional<mail::Attach> detach(mail::Detach mail, Moment now);
   /// Whether one of the connections that were asked for a sign of life has given one.
   void probed(const mail::Probed& mail);
-  /// Passes a request on to the connection that came last, or refuses it.
+  /// Passes a request on to the connection that came last, of those that it has not been to, or rejects it.
   void ask(mail::Ask mail);
   void set_limits(Limits limits) { limits_ = limits; }
 
@@ -76,7 +78,7 @@ class Users {
   void settle(const std::string& user, Queue& queue);
   void remember(mail::Detach mail, Moment now);
   void forget_old(TimePoint now);
-  void forget_oldest();
+  void forget(const std::string& session);
 
   Limits limits_;
   ShardPort& port_;
@@ -84,11 +86,8 @@ class Users {
   std::unordered_map<std::string, Queue> queues_;     ///< Of users who are at their limit.
   std::map<ConnectionRef, mail::Attach> successors_;  ///< By whose end they wait for.
   std::unordered_map<std::string, Past> past_;        ///< By session.
-  struct Leaver {
-    std::string session;
-    TimePoint at;
-  };
-  std::deque<Leaver> order_;
+  Agenda<std::string> order_;                         ///< The sessions in `past_`, by when they ended.
+  std::unordered_map<std::string, Agenda<std::string>> order_of_;  ///< The same of each user.
 };
 
 }  // namespace sluice::hub

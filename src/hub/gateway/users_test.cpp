@@ -203,5 +203,33 @@ TEST(Users, LetFewWaitForAPlaceAndForgetThoseThatLeave) {
   EXPECT_EQ(world.shard().connections(), 1U);
 }
 
+TEST(Users, RememberHowOthersSessionsEndedHoweverOftenOneComesAndGoes) {
+  World world;
+  auto bob = world.connect("bob");
+  const std::string of_bob = session_of(world, bob);
+  world.hang_up(bob);
+  world.settle();
+  std::string first;
+  for (std::size_t i = 0; i < 2 * limits::kEndedSessionsPerUser; ++i) {
+    world.pass(1ms);
+    const std::string session = ended_session(world);
+    if (i == 0) first = session;
+  }
+  EXPECT_EQ(world.shard().past(first, world.now.at), nullptr) << "one of ann's own had to go";
+  EXPECT_NE(world.shard().past(of_bob, world.now.at), nullptr);
+  // The same session again and again is one.
+  world.pass(1ms);
+  const std::string session = ended_session(world);
+  for (std::size_t i = 0; i < 2 * limits::kEndedSessionsPerUser; ++i) {
+    world.pass(1ms);
+    auto again = resume(world, session);
+    world.settle();
+    world.hang_up(again);
+    world.settle();
+  }
+  EXPECT_NE(world.shard().past(session, world.now.at), nullptr);
+  EXPECT_NE(world.shard().past(of_bob, world.now.at), nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::hub

@@ -40,6 +40,7 @@ class ClientSocket final : public transport::MessageSocket, private transport::M
 
   void listen(transport::MessageSocketListener&) override {}  // `begin` says who listens
   [[nodiscard]] std::size_t write(ByteView frames) override { return inner_->write(frames); }
+  void charge_to(std::shared_ptr<flow::Account> account) override { inner_->charge_to(std::move(account)); }
   void set_ping_interval(Duration interval) override { inner_->set_ping_interval(interval); }
   void set_max_message(Bytes most) override { inner_->set_max_message(most); }
   void probe() override { inner_->probe(); }

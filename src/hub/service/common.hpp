@@ -23,7 +23,7 @@ struct Common {
          std::shared_ptr<const auth::Verifier> verifier, std::uint64_t store_epoch,
          Greetings::Limits greeting_limits)
       : ledger(settings),
-        shares(settings, ledger.process),
+        shares(settings, ledger),
         tokens(std::move(session_tokens)),
         doorman(std::move(verifier)),
         epoch(store_epoch),

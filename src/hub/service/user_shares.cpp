@@ -8,7 +8,7 @@ std::shared_ptr<UserShare> UserShares::of(const std::string& user) {
   const std::scoped_lock lock{mutex_};
   if (shares_.size() >= forget_at_) forget_unused();
   std::shared_ptr<UserShare>& share = shares_[user];
-  if (!share) share = std::make_shared<UserShare>(settings_, process_);
+  if (!share) share = std::make_shared<UserShare>(settings_, ledger_);
   return share;
 }
 
@@ -25,9 +25,8 @@ void UserShares::set_settings(const GatewaySettings& settings) {
   const std::scoped_lock lock{mutex_};
   settings_ = settings;
   for (const auto& [user, share] : shares_) {
-    share->memory->set_limit(settings.user_memory);
-    share->messages.set_rate(settings.per_user.messages, now);
-    share->bytes.set_rate(settings.per_user.bytes, now);
+    share->set_memory(settings.user_memory);
+    share->set_rates(settings.per_user, now);
   }
 }
 

@@ -18,8 +18,9 @@ namespace sluice::hub::service {
 /// forgotten when as many again have come.
 class UserShares {
  public:
-  UserShares(GatewaySettings settings, std::shared_ptr<flow::Account> process)
-      : settings_(std::move(settings)), process_(std::move(process)) {}
+  /// The ledger outlives it.
+  UserShares(GatewaySettings settings, const Ledger& ledger)
+      : settings_(std::move(settings)), ledger_(ledger) {}
 
   [[nodiscard]] std::shared_ptr<UserShare> of(const std::string& user);
   /// For all that there are, who owe what they owe, and those to come.
@@ -33,7 +34,7 @@ class UserShares {
 
   mutable std::mutex mutex_;
   GatewaySettings settings_;
-  std::shared_ptr<flow::Account> process_;
+  const Ledger& ledger_;
   std::unordered_map<std::string, std::shared_ptr<UserShare>> shares_;
   std::size_t forget_at_ = 1'024;  ///< So many entries: time to look for those that nobody uses.
 };

@@ -23,8 +23,8 @@ class UserSharesTest : public ::testing::Test {
   }
 
   GatewaySettings settings;
-  std::shared_ptr<flow::Account> process = std::make_shared<flow::Account>(settings.memory);
-  UserShares shares{settings, process};
+  Ledger ledger{settings};
+  UserShares shares{settings, ledger};
 };
 
 TEST_F(UserSharesTest, AreTheSameForAllConnectionsOfAUser) {

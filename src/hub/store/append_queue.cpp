@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "core/ensure.hpp"
+#include "core/hub_limits.hpp"
+#include "flow/fair_share.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -17,9 +19,16 @@ Bytes size_of(const Append& append) {
 
 bool AppendQueue::push(Append append) {
   const Bytes size = size_of(append);
-  if (messages_ >= limits_.messages || bytes_ + size > limits_.bytes) return false;
+  const auto known = senders_.find(append.message->from);
+  const Share own = known == senders_.end() ? Share{} : known->second;
+  const flow::Threshold messages{.limit = limits_.messages, .weight = limits::kStoreQueueWeight};
+  const flow::Threshold bytes{.limit = limits_.bytes.count(), .weight = limits::kStoreQueueWeight};
+  if (!messages.admits({.own = own.messages, .all = messages_}, 1) ||
+      !bytes.admits({.own = own.bytes.count(), .all = bytes_.count()}, size.count()))
+    return false;
   ++messages_;
   bytes_ += size;
+  senders_[append.message->from] = {.messages = own.messages + 1, .bytes = own.bytes + size};
   waiting_.push_back(std::move(append));
   return true;
 }
@@ -39,7 +48,14 @@ std::vector<Append> AppendQueue::take() {
 void AppendQueue::settled(const std::vector<Append>& taken) {
   ENSURE(taken.size() <= messages_);
   messages_ -= taken.size();
-  for (const Append& append : taken) bytes_ -= size_of(append);
+  for (const Append& append : taken) {
+    const Bytes size = size_of(append);
+    bytes_ -= size;
+    const auto share = senders_.find(append.message->from);
+    ENSURE(share != senders_.end() && share->second.messages > 0);
+    share->second.bytes -= size;
+    if (--share->second.messages == 0) senders_.erase(share);
+  }
 }
 
 }  // namespace sluice::hub::store

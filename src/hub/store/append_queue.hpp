@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <deque>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -11,12 +13,13 @@ namespace sluice::hub::store {
 
 /// Appends that wait for their commit, in the order in which they came.
 ///
-/// Pure. Bounded in messages and bytes; what has been taken counts until it is `settled`.
+/// Pure. Bounded in messages and bytes, and so that no sender takes the room of the others
+/// (`flow::Threshold`); what has been taken counts until it is `settled`.
 class AppendQueue {
  public:
   explicit AppendQueue(QueueLimits limits) : limits_(limits) {}
 
-  /// False: it is full, and as it was.
+  /// False: it is full, or holds too much of this sender's, and is as it was.
   [[nodiscard]] bool push(Append append);
   /// The first ones, as many as one commit takes (`limits::kCommitMessages`, `kCommitBytes`; at least one).
   [[nodiscard]] std::vector<Append> take();
@@ -36,6 +39,11 @@ class AppendQueue {
   std::deque<Append> waiting_;
   std::size_t messages_ = 0;
   Bytes bytes_{};
+  struct Share {
+    std::size_t messages = 0;
+    Bytes bytes{};
+  };
+  std::unordered_map<std::string, Share> senders_;  ///< Those of what is not settled.
 };
 
 }  // namespace sluice::hub::store

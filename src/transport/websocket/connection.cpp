@@ -29,6 +29,9 @@ class WebSocket final : public transport::MessageSocket {
 
   void listen(transport::MessageSocketListener& listener) override { connection_->listen(listener); }
   [[nodiscard]] std::size_t write(ByteView frames) override { return connection_->write(frames); }
+  void charge_to(std::shared_ptr<flow::Account> account) override {
+    connection_->charge_to(std::move(account));
+  }
   void set_ping_interval(Duration interval) override { connection_->set_ping_interval(interval); }
   void set_max_message(Bytes most) override { connection_->set_max_message(most); }
   void probe() override { connection_->probe(); }
@@ -69,6 +72,12 @@ void Connection::listen(transport::MessageSocketListener& listener) {
   go_on_reading();
 }
 
+void Connection::charge_to(std::shared_ptr<flow::Account> account) {
+  account->charge(charged_);
+  if (setup_.memory) setup_.memory->release(charged_);
+  setup_.memory = std::move(account);
+}
+
 void Connection::set_ping_interval(Duration interval) {
   setup_.ping = interval;
   if (listener_ != nullptr && state_ == State::open) start_timer(interval);
@@ -91,8 +100,7 @@ Error Connection::lost() const {
 // --- in
 
 void Connection::wait_readable() {
-  const bool wanted = !paused_ || state_ != State::open;
-  if (reading_ || !wanted || state_ == State::closed) return;
+  if (reading_ || stopped() || state_ == State::closed) return;
   reading_ = true;
   auto go_on = [self = shared_from_this()](error_code error) {
     self->reading_ = false;
@@ -107,23 +115,32 @@ void Connection::wait_readable() {
 }
 
 void Connection::on_readable() {
-  take_held();
-  if (state_ == State::closed || (paused_ && state_ == State::open)) return;
+  if (!setup_.held.empty()) return go_on_reading();  // what came earlier
+  if (state_ == State::closed || stopped()) return;
   const Io got = stream_.read(*scratch_);
   if (got.bytes > 0) {
     unanswered_ = 0;
     ++stats_.heard;
-    take(ByteSpan{*scratch_}.first(got.bytes));
+    const ByteSpan input = ByteSpan{*scratch_}.first(got.bytes);
+    // The buffer is for others now; what is left of it waits here, a turn's worth at most.
+    const std::size_t left = take(input);
+    if (left > 0) setup_.held.assign(input.end() - static_cast<std::ptrdiff_t>(left), input.end());
+    held_from_ = 0;
     settle_memory();
   }
   if (state_ == State::closed) return;
+  if (got.state == StreamState::wants_write) {
+    read_wants_write_ = true;
+    wait_writable();
+  }
+  // The end of the stream is met again by the next read.
+  if (!setup_.held.empty()) return go_on_reading();
   switch (got.state) {
     case StreamState::ready:
     case StreamState::wants_read:
       return wait_readable();
     case StreamState::wants_write:
-      read_wants_write_ = true;
-      return wait_writable();
+      return;
     case StreamState::ended:
       // TLS tells of the end together with what came before it. While the owner reads nothing that waits, and
       // once it reads on the end is found again.
@@ -136,31 +153,56 @@ void Connection::on_readable() {
 
 void Connection::go_on_reading() {
   if (setup_.held.empty()) return wait_readable();
+  if (stopped() || state_ == State::closed || std::exchange(turn_pending_, true)) return;
   boost::asio::post(timer_.get_executor(), [self = shared_from_this()] {
+    self->turn_pending_ = false;
     self->take_held();
-    self->wait_readable();
+    self->go_on_reading();
   });
 }
 
 void Connection::take_held() {
-  if (setup_.held.empty() || state_ == State::closed || (paused_ && state_ == State::open)) return;
+  if (setup_.held.empty() || state_ == State::closed || stopped()) return;
   ByteBuffer held = std::exchange(setup_.held, {});
-  take(held);
+  const std::size_t left = take(ByteSpan{held}.subspan(std::exchange(held_from_, 0)));
+  if (left > 0) {
+    held_from_ = held.size() - left;
+    setup_.held = std::move(held);
+  }
   settle_memory();
 }
 
-void Connection::take(ByteSpan input) {
-  while (state_ != State::closed) {
-    if (paused_ && state_ == State::open) {
-      // The buffer is for others now; what is not read yet waits here, a turn's worth at the most.
-      setup_.held.assign(input.begin(), input.end());
-      return;
-    }
+std::size_t Connection::take(ByteSpan input) {
+  for (std::size_t taken = 0; state_ != State::closed; ++taken) {
+    if (stopped() || taken == limits::kFramesPerTurn) return input.size();
     const auto event = reader_.next(input);
-    if (!event) return refuse(event.error());
-    if (!*event) return;
+    if (!event) {
+      refuse(event.error());
+      return 0;
+    }
+    if (!*event) break;
     handle(**event);
   }
+  pace_.on_small_fragments(reader_.take_small_fragments(), Clock::now());
+  keep_pace();
+  return 0;
+}
+
+/// Stops reading from a connection that sends more control frames than it may.
+void Connection::keep_pace() {
+  if (state_ != State::open || throttled_) return;
+  const auto pause = pace_.stop(Clock::now());
+  if (!pause) return;
+  if (pace_.exhausted())
+    return refuse({.close_code = close_code::kPolicy, .text = "too many control frames"});
+  throttled_ = true;
+  if (!throttle_) throttle_ = std::make_unique<boost::asio::steady_timer>(timer_.get_executor());
+  throttle_->expires_after(*pause);
+  throttle_->async_wait([self = shared_from_this()](error_code error) {
+    if (error) return;
+    self->throttled_ = false;
+    if (self->state_ == State::open) self->go_on_reading();
+  });
 }
 
 void Connection::handle(const FrameEvent& event) {
@@ -177,8 +219,11 @@ void Connection::handle(const FrameEvent& event) {
           event.payload);
     case Kind::ping:
       pong_ = to_buffer(event.payload);
-      return pay_or_wait();
+      pay_or_wait();
+      [[fallthrough]];
     case Kind::pong:
+      pace_.on_control_frame(Clock::now());
+      return keep_pace();
     case Kind::close:
       return;
   }
@@ -297,7 +342,7 @@ void Connection::wait_writable() {
 
 void Connection::on_writable() {
   if (state_ == State::closed) return;
-  if (std::exchange(read_wants_write_, false)) wait_readable();
+  if (std::exchange(read_wants_write_, false)) go_on_reading();
   const Io held = stream_.write({});
   if (held.state != StreamState::ready) return note_blocked(held.state);
   if (!pay()) return;
@@ -318,8 +363,8 @@ void Connection::on_timer() {
   // One that was set anew after it had run out is not over.
   if (state_ == State::closed || timer_.expiry() > Clock::now()) return;
   if (state_ != State::open) return finish(closed(), How::by_reset);
-  // While nothing is read no answer can be.
-  if (paused_) unanswered_ = 0;
+  // While nothing is read there can be no answer, and no rest of a message.
+  if (stopped()) unanswered_ = part_of_ = 0;
   if (unanswered_ >= setup_.missed_pings)
     return finish({.code = Errc::stalled, .message = other_side() + " does not answer pings."},
                   How::by_reset);
@@ -419,6 +464,7 @@ void Connection::abandon() {
 void Connection::finish(Error reason, How how) {
   state_ = State::closed;
   timer_.cancel();
+  if (throttle_) throttle_->cancel();
   // What the system still holds for a client that does not read would stay there for minutes.
   if (how == How::by_reset || writing_) {
     stream_.reset();

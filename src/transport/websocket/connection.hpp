@@ -13,6 +13,7 @@
 #include "core/hub_limits.hpp"
 #include "transport/message_socket.hpp"
 #include "transport/websocket/frame.hpp"
+#include "transport/websocket/frame_pace.hpp"
 #include "transport/websocket/masks.hpp"
 #include "transport/websocket/native_stream.hpp"
 #include "transport/websocket/socket_options.hpp"
@@ -28,7 +29,9 @@ using ReadBuffer = std::array<std::byte, limits::kSocketReadBuffer.count()>;
 ///
 /// One shard. Kept alive by its pending operations, each of which ends once the socket is closed. A control
 /// frame goes between frames: it waits where one was begun. Of what it owes the other side there is one pong,
-/// the newest (RFC 6455 §5.5.3), one ping and one close frame.
+/// the newest (RFC 6455 §5.5.3), one ping and one close frame. No more than `limits::kFramesPerTurn` messages
+/// and control frames are handled in one turn of the loop; what was read beyond them is held, and nothing
+/// more is read before it.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Setup {
@@ -50,6 +53,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void listen(transport::MessageSocketListener& listener);
   [[nodiscard]] std::size_t write(ByteView frames);
+  void charge_to(std::shared_ptr<flow::Account> account);
   void set_ping_interval(Duration interval);
   void set_max_message(Bytes most) { reader_.set_max_message(most); }
   void probe();
@@ -76,8 +80,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void wait_writable();
   void on_readable();
   void on_writable();
-  void take(ByteSpan input);
+  /// Returns how much at the end of the input was left: reading has stopped, or others have their turn.
+  [[nodiscard]] std::size_t take(ByteSpan input);
   void go_on_reading();
+  /// Nothing more is taken from the other side for now.
+  [[nodiscard]] bool stopped() const { return state_ == State::open && (paused_ || throttled_); }
+  void keep_pace();
   void take_held();
   void handle(const FrameEvent& event);
   void on_close_frame(const FrameEvent& event);
@@ -112,6 +120,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer timer_;  ///< Of the next ping; from the close on, of its end.
   State state_ = State::open;
   bool paused_ = false;
+  bool throttled_ = false;         ///< It sent more control frames than it may.
+  bool turn_pending_ = false;      ///< What is held is taken in a turn that is posted.
   bool reading_ = false;           ///< A wait for the socket is pending.
   bool writing_ = false;           ///< The same.
   bool read_wants_write_ = false;  ///< TLS has to answer before it reads on.
@@ -127,6 +137,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ByteBuffer goodbye_;
   std::optional<Error> ended_;
   Bytes charged_;
+  std::size_t held_from_ = 0;  ///< In `Setup::held`.
+  FramePace pace_;
+  std::unique_ptr<boost::asio::steady_timer> throttle_;  ///< Made when it is needed: hardly ever.
   transport::MessageSocketStats stats_;
 };
 

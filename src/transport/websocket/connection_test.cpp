@@ -377,6 +377,65 @@ TEST(Connection, ReadsNothingWhilePaused) {
   });
 }
 
+TEST(Connection, HandlesAFewFramesATurnSoThatOthersHaveTheirs) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    // What else the loop does between two messages of the client.
+    std::size_t turns = 0;
+    std::size_t in_a_row = 0;
+    std::size_t longest = 0;
+    fixture.heard->acting = [&](ByteView) { longest = std::max(longest, ++in_a_row); };
+    std::function<void()> others = [&] {
+      ++turns;
+      in_a_row = 0;
+      if (fixture.heard->messages.size() < 4'000) asio::post(shard, others);
+    };
+    asio::post(shard, others);
+    ByteBuffer many;
+    for (int i = 0; i < 4'000; ++i)
+      append_client_frame(many,
+                          {.opcode = Opcode::text, .payload = as_bytes("{\"ping\":{}}"), .mask = kMask});
+    co_await asio::async_write(client.stream, asio::buffer(many), kAwait);
+    while (fixture.heard->messages.size() < 4'000 && !fixture.heard->is_closed())
+      co_await asio::post(shard, asio::use_awaitable);
+    EXPECT_EQ(fixture.heard->messages.size(), 4'000U);
+    EXPECT_LE(longest, limits::kFramesPerTurn);
+    EXPECT_GE(turns, 4'000 / limits::kFramesPerTurn);
+    // The end comes behind all of it.
+    ByteBuffer last;
+    for (int i = 0; i < 100; ++i)
+      append_client_frame(last, {.opcode = Opcode::text, .payload = as_bytes("x"), .mask = kMask});
+    co_await asio::async_write(client.stream, asio::buffer(last), kAwait);
+    client.stream.close();
+    (void)co_await fixture.heard->closed();
+    EXPECT_EQ(fixture.heard->messages.size(), 4'100U);
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(Connection, ReadsNoFurtherWhereAClientFloodsPings) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard};
+    auto client = co_await dial(fixture);
+    (void)co_await client.upgrade();
+    co_await fixture.wait();
+    ByteBuffer many;
+    for (int i = 0; i < 150; ++i)
+      append_client_frame(many, {.opcode = Opcode::ping, .payload = as_bytes("x"), .mask = kMask});
+    append_client_frame(many, {.opcode = Opcode::text, .payload = as_bytes("behind"), .mask = kMask});
+    const TimePoint begun = Clock::now();
+    co_await asio::async_write(client.stream, asio::buffer(many), kAwait);
+    const std::string message = co_await fixture.heard->message();
+    EXPECT_EQ(message, "behind");
+    EXPECT_GE(Clock::now() - begun, 2s) << "50 pings more than it may send at once, at 20 a second";
+    client.stream.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(Connection, ClosesBehindWhatWasWritten) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard};

@@ -8,6 +8,7 @@
 
 #include "core/byte_io.hpp"
 #include "core/ensure.hpp"
+#include "core/hub_limits.hpp"
 #include "core/utf8.hpp"
 
 namespace sluice::websocket {
@@ -209,6 +210,7 @@ std::expected<std::optional<FrameEvent>, FrameError> FrameReader::read_payload(B
     delivered_ = true;
     return finish_control(control_);
   }
+  if (whole && !header_.final && Bytes{header_.size} < limits::kSmallFragment) ++small_fragments_;
   if (const auto error = take_data(piece)) return std::unexpected(*error);
   const bool ends = whole && header_.final;
   const auto kind = kind_ == MessageKind::text ? FrameEvent::Kind::text : FrameEvent::Kind::binary;

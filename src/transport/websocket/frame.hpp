@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/bytes.hpp"
 #include "core/frames.hpp"
@@ -37,6 +38,7 @@ inline constexpr std::uint16_t kProtocolError = 1002;
 inline constexpr std::uint16_t kUnsupportedData = 1003;
 inline constexpr std::uint16_t kNoStatus = 1005;
 inline constexpr std::uint16_t kInvalidPayload = 1007;
+inline constexpr std::uint16_t kPolicy = 1008;
 inline constexpr std::uint16_t kTooBig = 1009;
 inline constexpr std::uint16_t kTryAgainLater = 1013;  ///< IANA's registry.
 }  // namespace close_code
@@ -93,6 +95,9 @@ class FrameReader {
   [[nodiscard]] Bytes held() const { return Bytes{message_.capacity() + control_.capacity()}; }
   /// Lets it go; from now on it takes all input and says nothing.
   void give_up();
+  /// Fragments of less than `limits::kSmallFragment` that were not the last of their message, since the last
+  /// call: each costs its reader a header, and next to nothing its sender.
+  [[nodiscard]] std::uint32_t take_small_fragments() { return std::exchange(small_fragments_, 0); }
 
  private:
   using Step = std::expected<bool, FrameError>;
@@ -124,6 +129,7 @@ class FrameReader {
   bool delivered_ = false;   ///< `message_` or `control_` was given out with the last call.
   bool ended_ = false;
   MessageKind kind_ = MessageKind::text;
+  std::uint32_t small_fragments_ = 0;
   Utf8Stream utf8_;  ///< At a boundary between messages: one that ends elsewhere is an error.
   Header header_;
   std::uint64_t taken_ = 0;  ///< Of the payload of the frame in hand.

@@ -161,6 +161,10 @@ struct Limits {
   std::uint32_t max_groups = 0;
   std::uint32_t messages_per_second = 0;
   Bytes bytes_per_second{};
+  std::uint32_t message_burst = 0;  ///< At once, after a pause.
+  Bytes byte_burst{};
+  std::uint32_t max_unanswered = 0;   ///< Publishes without an answer, before nothing more is read.
+  std::uint32_t max_connections = 0;  ///< Of the user.
 
   bool operator==(const Limits&) const = default;
 };
@@ -185,6 +189,7 @@ struct Refresh {
 };
 struct Refreshed {
   UnixMs expires_at = 0;
+  std::optional<Limits> limits{};  ///< When they are others than before.
   bool operator==(const Refreshed&) const = default;
 };
 

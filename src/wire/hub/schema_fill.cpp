@@ -132,6 +132,10 @@ void fill(v1::Limits& out, const Limits& limits) {
   out.set_max_groups(limits.max_groups);
   out.set_messages_per_second(limits.messages_per_second);
   out.set_bytes_per_second(limits.bytes_per_second.count());
+  out.set_message_burst(limits.message_burst);
+  out.set_byte_burst(limits.byte_burst.count());
+  out.set_max_unanswered(limits.max_unanswered);
+  out.set_max_connections(limits.max_connections);
 }
 
 void fill(v1::Envelope& envelope, const Welcome& welcome) {
@@ -225,7 +229,9 @@ void fill(v1::Envelope& envelope, const Presence& presence) {
 }
 
 void fill(v1::Envelope& envelope, const Refreshed& refreshed) {
-  envelope.mutable_refreshed()->set_expires_at_ms(refreshed.expires_at);
+  v1::Refreshed& out = *envelope.mutable_refreshed();
+  out.set_expires_at_ms(refreshed.expires_at);
+  if (refreshed.limits) fill(*out.mutable_limits(), *refreshed.limits);
 }
 
 void fill(v1::Envelope& envelope, const Refusal& refusal) {

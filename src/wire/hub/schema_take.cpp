@@ -285,7 +285,11 @@ Limits take(const v1::Limits& in) {
           .window = Bytes{in.window_bytes()},
           .max_groups = in.max_groups(),
           .messages_per_second = in.messages_per_second(),
-          .bytes_per_second = Bytes{in.bytes_per_second()}};
+          .bytes_per_second = Bytes{in.bytes_per_second()},
+          .message_burst = in.message_burst(),
+          .byte_burst = Bytes{in.byte_burst()},
+          .max_unanswered = in.max_unanswered(),
+          .max_connections = in.max_connections()};
 }
 
 Result<FromHub> take(v1::Welcome& in) {
@@ -487,7 +491,10 @@ Result<FromHub> take_from_hub(v1::Envelope& envelope) {
     case v1::Envelope::kPresence:
       return take(*envelope.mutable_presence());
     case v1::Envelope::kRefreshed:
-      return Refreshed{.expires_at = envelope.refreshed().expires_at_ms()};
+      return Refreshed{.expires_at = envelope.refreshed().expires_at_ms(),
+                       .limits = envelope.refreshed().has_limits()
+                                     ? std::optional{take(envelope.refreshed().limits())}
+                                     : std::nullopt};
     case v1::Envelope::kError:
       return take(*envelope.mutable_error());
     case v1::Envelope::kKick:

@@ -119,17 +119,25 @@ inline Reply any_reply() {
           .retry_after_ms = any<std::uint32_t>()};
 }
 
+inline Limits any_limits() {
+  return {.max_message = any_bytes(),
+          .window = any_bytes(),
+          .max_groups = any<std::uint32_t>(),
+          .messages_per_second = any<std::uint32_t>(),
+          .bytes_per_second = any_bytes(),
+          .message_burst = any<std::uint32_t>(),
+          .byte_burst = any_bytes(),
+          .max_unanswered = any<std::uint32_t>(),
+          .max_connections = any<std::uint32_t>()};
+}
+
 inline Welcome any_welcome() {
   return {.user = any_name(),
           .session = any_name(),
           .session_token = any_label(),
           .epoch = any_place(),
           .resumed = any<bool>(),
-          .limits = {.max_message = any_bytes(),
-                     .window = any_bytes(),
-                     .max_groups = any<std::uint32_t>(),
-                     .messages_per_second = any<std::uint32_t>(),
-                     .bytes_per_second = any_bytes()},
+          .limits = any_limits(),
           .heartbeat_interval_ms = any<std::uint32_t>(),
           .previous = any<bool>() ? std::optional{any_ended()} : std::nullopt,
           .inbox = any<bool>() ? any_position() : Position{}};
@@ -242,7 +250,8 @@ inline FromHub any_from_hub(std::size_t kind) {
     case 8:
       return Presence{.group = any_name(), .user = any_name(), .online = any<bool>()};
     case 9:
-      return Refreshed{.expires_at = any<UnixMs>()};
+      return Refreshed{.expires_at = any<UnixMs>(),
+                       .limits = any<bool>() ? std::optional{any_limits()} : std::nullopt};
     case 10:
       return Refusal{.reason = any_reason(),
                      .message = any_explanation(),

@@ -266,6 +266,9 @@ class Client:
         """Its kernel takes what it can, and its program nothing."""
         self._loop.loop.call_soon_threadsafe(self._socket.transport.pause_reading)
 
+    def start_reading(self):
+        self._loop.loop.call_soon_threadsafe(self._socket.transport.resume_reading)
+
     def wait_closed(self, timeout=PATIENCE):
         """(code, reason); 1006 for a connection that ended without a close."""
         with self._changed:

@@ -29,7 +29,10 @@ class Envelopes {
     std::vector<std::uint32_t> ends;
     for (const wire::hub::FromHub& message : messages) {
       const auto* const delivery = std::get_if<wire::hub::Delivery>(&message);
-      const std::size_t size = kHead + (delivery == nullptr ? 20 : 30 + delivery->content.bytes.size());
+      const auto* const reply = std::get_if<wire::hub::Reply>(&message);
+      const std::size_t size = kHead + (delivery != nullptr ? 30 + delivery->content.bytes.size()
+                                        : reply != nullptr  ? 20 + reply->content.bytes.size()
+                                                            : 20);
       const std::size_t begin = bytes.size();
       bytes.resize(begin + size);
       const std::array<std::uint64_t, 2> head{size, sent_.size()};
@@ -87,6 +90,7 @@ class FakeSocket final : public transport::MessageSocket {
     wire_->refused = taken < frames.size();
     return taken;
   }
+  void charge_to(std::shared_ptr<flow::Account>) override {}
   void set_ping_interval(Duration interval) override { wire_->ping_interval = interval; }
   void set_max_message(Bytes most) override { wire_->max_message = most; }
   void probe() override {
@@ -355,6 +359,7 @@ class World {
   Ledger ledger;
   std::map<std::string, auth::Rights> rights;  ///< Others may do everything.
   std::map<std::string, wire::hub::UnixMs> expiry;
+  std::map<std::string, auth::Limits> granted;  ///< By their tokens.
 
  private:
   struct Site final : ShardPort, ShardObserver {
@@ -375,6 +380,8 @@ class World {
         identity.rights = known->second;
       if (const auto known = world.expiry.find(user); known != world.expiry.end())
         identity.expires_at = known->second;
+      if (const auto known = world.granted.find(user); known != world.granted.end())
+        identity.limits = known->second;
       return identity;
     }
     std::string session_token(std::string_view user, std::string_view session) override {
@@ -404,7 +411,7 @@ class World {
   Site& site(const Client& client) { return *sites_[client.ref.shard]; }
   std::shared_ptr<UserShare> share_of(const std::string& user) {
     auto& share = shares_[user];
-    if (!share) share = std::make_shared<UserShare>(settings_, ledger.process);
+    if (!share) share = std::make_shared<UserShare>(settings_, ledger);
     return share;
   }
 
