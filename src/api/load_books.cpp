@@ -109,6 +109,11 @@ void ReceiverBook::take(wire::hub::Position position, Source source, std::uint32
 }
 
 void ReceiverBook::tell(const wire::hub::Gap& gap) {
+  if (gap.from) {  // another history: what was heard there says nothing of what comes
+    progress_.go_on_from(*gap.from);
+    heard_ = gap.from->offset;
+    return;
+  }
   progress_.tell(gap);
   gapped_ += gap.count;
   if (heard_) heard_ = std::max(*heard_, gap.last);

@@ -114,12 +114,23 @@ class SubscribeJob final : public api::Job {
       if (++printed_ == options_.count) stopped_ = true;
     } else if (const auto* gap = std::get_if<wire::hub::Gap>(&event)) {
       line = options_.json ? json_line(*gap) : text_line(*gap);
+      if (gap->reason == Reason::history_changed) warn_of_history(*gap);
     } else {
       return_event(event);
     }
     if (line.empty()) co_return;
     const bool written = co_await output_.write(std::move(line));
     if (!written) stopped_ = true;  // whoever read it has gone, as `head` does
+  }
+
+  /// Whoever reads the messages alone must know it as well as whoever watches the connection.
+  void warn_of_history(const wire::hub::Gap& gap) {
+    const std::string about = conversation_text(gap.conversation);
+    reporter_.event(
+        "history_changed", {{"conversation", conversation_fields(gap.conversation)}},
+        fmt::format("{}: the hub does not have all that came before; its store was restored, lost, or "
+                    "killed, or keeps none of this. It goes on with what the hub has now",
+                    about));
   }
 
   void return_event(const messaging::Event& event) {
@@ -191,6 +202,8 @@ class SubscribeJob final : public api::Job {
     line["count"] = gap.count;
     line["reason"] = wire::hub::name_of(gap.reason);
     line["gone"] = gap.gone;
+    if (gap.from)
+      line["from"] = boost::json::object{{"epoch", gap.from->epoch}, {"offset", gap.from->offset}};
     return boost::json::serialize(line) + '\n';
   }
   static std::string text_line(const wire::hub::Delivery& delivery) {
@@ -201,6 +214,13 @@ class SubscribeJob final : public api::Job {
            '\n';
   }
   static std::string text_line(const wire::hub::Gap& gap) {
+    if (gap.reason == Reason::history_changed && gap.count == 0) {
+      const std::string behind = gap.from ? fmt::format(" behind {}", gap.from->offset) : "";
+      return observe::printable(fmt::format("{} -- another history{}, up to {} ({})",
+                                            conversation_text(gap.conversation), behind, gap.last,
+                                            wire::hub::name_of(gap.reason))) +
+             '\n';
+    }
     return observe::printable(fmt::format("{} -- {} missing, {} to {} ({}{})",
                                           conversation_text(gap.conversation), gap.count, gap.first, gap.last,
                                           wire::hub::name_of(gap.reason), gap.gone ? ", gone" : "")) +

@@ -159,6 +159,12 @@ inline constexpr std::size_t kRemovalSlice = 512;
 /// with one of their own after the delay.
 inline constexpr std::size_t kWaitingAcknowledgements = 100'000;
 inline constexpr auto kAcknowledgementDelay = 200ms;
+/// Epochs of which a conversation remembers where they began: a month of daily restarts. 20 bytes each, so
+/// that a conversation and its history stay within the KiB of the file that each is counted as.
+inline constexpr std::size_t kRememberedEpochs = 32;
+/// Openings that a store remembers: ten years of daily restarts, in 64 KiB. Every epoch up to the last that
+/// is forgotten is taken for one of its own.
+inline constexpr std::size_t kRememberedOpenings = 4'096;
 /// How often it is looked for what has expired while nothing else goes on.
 inline constexpr auto kExpirySweep = 1s;
 /// After a commit that failed: the first pause, and the longest.
@@ -273,6 +279,10 @@ inline constexpr Bytes kMaxHubEnvelope = 512_KiB;
 inline constexpr std::size_t kMaxJsonDepth = 16;
 /// Epochs and offsets are stored as SQLite's integers, which have a sign.
 inline constexpr std::uint64_t kMaxPosition = std::uint64_t{1} << 62;
+/// Epochs that begin with the time are larger than this; hubs of earlier versions counted theirs from 1, and
+/// the same number may stand for another history there. A hub that is started every second for 30 years is
+/// below.
+inline constexpr std::uint64_t kFirstUniqueEpoch = 1'000'000'000;
 /// Names of users and groups: two UUIDs with a word in front of each, `tenant:UUID:room:UUID`, take 84; the
 /// longest file name and DNS name, which names are often made of, 255.
 inline constexpr Bytes kMaxName = 255_B;

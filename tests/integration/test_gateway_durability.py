@@ -158,7 +158,7 @@ def test_a_hub_that_stops_sends_everyone_away_in_good_order(crew):
         last = heard_of(client, ops)
         again = loop.client(hub, client.welcome["user"], resume={
             "sessionToken": client.welcome["sessionToken"],
-            "positions": [{"conversation": ops, "epoch": 1, "offset": last}]})
+            "positions": [{"conversation": ops, "epoch": client.welcome["epoch"], "offset": last}]})
         assert again.welcome["resumed"]
         head = again.hear("joined")["offset"]
         assert head >= answered

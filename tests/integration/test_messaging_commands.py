@@ -120,12 +120,14 @@ def test_a_subscription_goes_on_over_a_hub_that_starts_again(crew):
     address = first.url.removeprefix("ws://")
     bob = subscribe(crew, first, "--group", "ops")
     assert publish(crew, first, "--user", "ann", "--group", "ops", "--level", "stored", "one")[0] == 0
-    assert bob.wait_event("delivery")["text"] == "one"
+    one = bob.wait_event("delivery")
+    assert one["text"] == "one"
+    epoch = one["epoch"]
     assert first.process.stop() == 0
     bob.wait_event("retry")
     second = sluice.start_hub(crew, "--open", "--data", data, "--listen", address)
     assert publish(crew, second, "--user", "ann", "--group", "ops", "--level", "stored", "two")[0] == 0
-    assert bob.wait_event("delivery", text="two")["epoch"] == 2
+    assert bob.wait_event("delivery", text="two")["epoch"] > epoch
     assert bob.transcript(1_000).count('"one"') == 1
 
 

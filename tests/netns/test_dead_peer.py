@@ -87,7 +87,7 @@ def test_a_dead_member_of_a_busy_group_is_cut_and_goes_on_later(crew, network):
     dead.drop()  # its own system may not have noticed
     again = scene.come("dead", network.home_a, resume={
         "sessionToken": dead.welcome["sessionToken"],
-        "positions": [{"conversation": OPS, "epoch": 1, "offset": 10}]})
+        "positions": [{"conversation": OPS, "epoch": dead.welcome["epoch"], "offset": 10}]})
     assert again.welcome["resumed"] and again.welcome["previous"]["reason"] == "SLOW_CONSUMER"
     assert [again.hear("delivery")["offset"] for _ in range(scene.sent - 10)] == list(range(11, scene.sent + 1))
     scene.end()

@@ -18,6 +18,23 @@ void Progress::begin_at(Position position) {
   absorb();
 }
 
+void Progress::go_on_from(Position from) {
+  known_ = true;
+  doubted_ = false;
+  top_ = from;
+  holes_.clear();
+  told_.clear();
+  wanted_.remove({.first = from.offset + 1, .last = limits::kMaxPosition});
+}
+
+/// An epoch that begins with the time is begun once, so what goes on in it belongs to what was given of it.
+bool Progress::is_refuted_by(Position position) {
+  if (!doubted_ || wanted_.contains(position.offset)) return false;
+  const bool same_epoch = position.epoch == top_.epoch && position.epoch >= limits::kFirstUniqueEpoch;
+  if (same_epoch && position > top_) doubted_ = false;
+  return !same_epoch;
+}
+
 bool Progress::take(Position position, Source source) {
   if (wanted_.contains(position.offset)) {
     advance_filling(position);

@@ -24,6 +24,14 @@ class Progress {
   /// What came before it is not this client's. Changes nothing once anything is known.
   void begin_at(wire::hub::Position position);
 
+  /// The hub's history is another one: what comes next is what it has behind this position, whatever was
+  /// given before. What is wanted, or being filled, up to there is still to come.
+  void go_on_from(wire::hub::Position from);
+  /// The history may be another one, and the hub has not said so: the next message shows it.
+  void doubt() { doubted_ = known_; }
+  /// Whether this message, which is live or from the log, shows that it is. It is asked before `take`.
+  [[nodiscard]] bool is_refuted_by(wire::hub::Position position);
+
   enum class Source : std::uint8_t { live, log };
   /// False: it was given before, and is not to be given again.
   [[nodiscard]] bool take(wire::hub::Position position, Source source);
@@ -57,6 +65,7 @@ class Progress {
   void advance_filling(wire::hub::Position to);
 
   bool known_ = false;
+  bool doubted_ = false;
   wire::hub::Position top_{};  ///< The furthest that was given; or told, where nothing before is open.
   wire::hub::Position before_hole_{};  ///< With holes: the last position before the first of them.
   Ranges holes_;                       ///< Below `top_`: neither given nor told.

@@ -159,5 +159,27 @@ TEST(Progress, TakesTheLogsSilenceForWhatHasExpired) {
   EXPECT_EQ(progress.done(), at(5));
 }
 
+TEST(Progress, GoesOnInAnotherHistoryWhateverWasGivenBefore) {
+  Progress progress;
+  EXPECT_TRUE(progress.take({.epoch = 9, .offset = 20}, Progress::Source::live));
+  EXPECT_TRUE(progress.take({.epoch = 9, .offset = 25}, Progress::Source::live));  // a hole
+  progress.tell({.epoch = 9, .first = 30, .last = 40, .count = 11});
+  progress.go_on_from({.epoch = 4, .offset = 10});
+  EXPECT_EQ(progress.reached(), (wire::hub::Position{.epoch = 4, .offset = 10}));
+  for (std::uint64_t offset = 11; offset <= 45; ++offset)
+    EXPECT_TRUE(progress.take({.epoch = 5, .offset = offset}, Progress::Source::log)) << offset;
+  EXPECT_EQ(progress.reached(), (wire::hub::Position{.epoch = 5, .offset = 45}));
+}
+
+TEST(Progress, StillTakesWhatIsPulledOfTheSharedPart) {
+  Progress progress;
+  progress.begin_at({.epoch = 9, .offset = 5});
+  progress.fill({.epoch = 9, .first = 6, .last = 15, .count = 10});
+  progress.go_on_from({.epoch = 9, .offset = 8});
+  EXPECT_TRUE(progress.take({.epoch = 9, .offset = 7}, Progress::Source::log));
+  EXPECT_TRUE(progress.take({.epoch = 10, .offset = 9}, Progress::Source::live));
+  EXPECT_FALSE(progress.take({.epoch = 10, .offset = 9}, Progress::Source::log)) << "nobody wants it again";
+}
+
 }  // namespace
 }  // namespace sluice::messaging

@@ -188,6 +188,10 @@ class Session {
   void finish(std::deque<Unanswered>::iterator which, wire::hub::Receipt receipt);
   [[nodiscard]] wire::hub::Hello hello();
   void rejoin(bool resumed);
+  enum class Resumption : std::uint8_t { done, refused, not_asked };
+  void check_histories(const wire::hub::Welcome& welcome, Resumption resumption);
+  void check_history(const wire::hub::Conversation& of, wire::hub::Position position);
+  void tell_history_changed(const wire::hub::Conversation& of, std::optional<wire::hub::Position> from);
   void abandon_requests();
 
   void on(wire::hub::Welcome&& welcome, TimePoint now);

@@ -9,6 +9,7 @@ namespace sluice::messaging {
 
 using wire::hub::Conversation;
 using wire::hub::Level;
+using wire::hub::Position;
 using wire::hub::Reason;
 
 void Session::heard(wire::hub::FromHub message, Bytes size, TimePoint now) {
@@ -27,12 +28,69 @@ void Session::on(wire::hub::Welcome&& welcome, TimePoint now) {
   state_ = State::open;
   open_since_ = now;
   welcome_by_.reset();
+  const Resumption resumption = welcome.resumed                  ? Resumption::done
+                                : options_.session_token.empty() ? Resumption::not_asked
+                                                                 : Resumption::refused;
   options_.session_token = welcome.session_token;
   if (welcome.limits.window > Bytes{}) window_ = welcome.limits.window;
   rejoin(welcome.resumed);
-  tell(Connected{.welcome = std::move(welcome)});
+  tell(Connected{.welcome = welcome});
+  check_histories(welcome, resumption);
   for (Unanswered& unanswered : unanswered_) send_publish(unanswered);
   pull_next(now);
+}
+
+namespace {
+
+/// What has come further than the last that the hub has is not of its history.
+bool is_beyond(Position reached, Position head) {
+  return reached > head || reached.offset > head.offset;
+}
+
+}  // namespace
+
+/// A hub that tells histories apart says so by a gap for each position that it is told. What a hub is not
+/// told, and what earlier versions do not say, the client finds out by itself. Session tokens are as old as
+/// their store: a hub that does not know this one, and is in another epoch, has another store.
+void Session::check_histories(const wire::hub::Welcome& welcome, Resumption resumption) {
+  const Conversation inbox{.kind = Conversation::Kind::user, .name = welcome.user};
+  for (auto& [conversation, progress] : progress_) {
+    const auto reached = progress.reached();
+    if (!reached) continue;
+    const bool is_inbox = conversation == inbox;
+    const bool other_store = resumption == Resumption::refused && reached->epoch != welcome.epoch &&
+                             welcome.epoch >= limits::kFirstUniqueEpoch;
+    if (is_inbox && other_store) {
+      tell_history_changed(conversation, std::nullopt);  // the hub goes on from where it sees fit
+      progress = Progress{};
+      continue;
+    }
+    const bool beyond_inbox = is_inbox && welcome.inbox != Position{} && is_beyond(*reached, welcome.inbox);
+    if (other_store || reached->epoch > welcome.epoch || beyond_inbox) progress.doubt();
+  }
+}
+
+/// Before a message is taken: after it nothing would be left to tell it by.
+void Session::check_history(const Conversation& of, Position position) {
+  const auto known = progress_.find(of);
+  if (known == progress_.end() || !known->second.is_refuted_by(position)) return;
+  const Position from{.epoch = position.epoch, .offset = position.offset == 0 ? 0 : position.offset - 1};
+  tell_history_changed(of, from);
+  known->second.go_on_from(from);
+}
+
+/// As a hub would tell it. It is none of what the hub counts.
+void Session::tell_history_changed(const Conversation& of, std::optional<Position> from) {
+  Place before = place_in(of);
+  const Position reached = progress_.at(of).reached().value_or(Position{});
+  wire::hub::Gap gap{.conversation = of,
+                     .epoch = reached.epoch,
+                     .first = from ? std::min(from->offset + 1, reached.offset) : reached.offset,
+                     .last = reached.offset,
+                     .reason = Reason::history_changed,
+                     .gone = true,
+                     .from = from};
+  tell(std::move(gap), std::move(before));
 }
 
 /// The next event is one of those that the hub counts.
@@ -45,6 +103,7 @@ void Session::count() {
 void Session::on(wire::hub::Delivery&& delivery, TimePoint now) {
   std::optional<Place> before;
   if (delivery.request.empty()) {
+    check_history(delivery.to, delivery.position);
     before = place_in(delivery.to);
     const auto source = delivery.replayed ? Progress::Source::log : Progress::Source::live;
     Progress* const progress = progress_in(delivery.to);
@@ -62,6 +121,12 @@ void Session::on(wire::hub::Delivery&& delivery, TimePoint now) {
 void Session::on(wire::hub::Gap&& gap, TimePoint now) {
   Progress* const progress = progress_in(gap.conversation);
   if (progress == nullptr) return;
+  if (gap.reason == Reason::history_changed) {
+    Place before = place_in(gap.conversation);
+    if (gap.from) progress->go_on_from(*gap.from);  // otherwise it answers a pull
+    tell(std::move(gap), std::move(before));
+    return count();
+  }
   const bool exact = gap.last >= gap.first && gap.count == gap.last - gap.first + 1;
   const bool worth =
       exact && !gap.gone && gap.reason != Reason::conflated && pulls_.size() < limits::kClientHoles;
@@ -115,6 +180,8 @@ void Session::on(wire::hub::Joined&& joined, TimePoint /*now*/) {
   if (progress == nullptr) return;
   // With `from` the first message that comes is the first there is.
   if (!wanted->second.from) progress->begin_at(joined.position);
+  if (const auto reached = progress->reached(); reached && is_beyond(*reached, joined.position))
+    progress->doubt();
   tell(std::move(joined));
 }
 

@@ -676,5 +676,184 @@ TEST(SessionSimulation, FetchesWhatTheHubDropped) {
   }
 }
 
+// --- histories
+
+constexpr std::uint64_t kRun = limits::kFirstUniqueEpoch + 100;  ///< As hubs number theirs.
+
+Delivery at(Conversation to, Position position) {
+  return {.from = "ann", .to = std::move(to), .id = "x", .position = position};
+}
+/// Deliveries as their positions, gaps as `REASON FIRST-LAST`.
+std::vector<std::string> told(Session& session) {
+  std::vector<std::string> all;
+  while (const auto next = session.take_event()) {
+    if (const auto* const message = std::get_if<Message>(&*next)) {
+      const Position& position = message->delivery.position;
+      all.push_back(std::to_string(position.epoch % 1'000) + ":" + std::to_string(position.offset));
+    } else if (const auto* const gap = std::get_if<Gap>(&*next)) {
+      all.push_back(std::string{name_of(gap->reason)} + " " + std::to_string(gap->first) + "-" +
+                    std::to_string(gap->last));
+    }
+  }
+  return all;
+}
+using Told = std::vector<std::string>;
+
+/// It has come to the 20th message of a group, and its connection is lost.
+Session at_twenty(std::uint64_t epoch) {
+  Session session{options()};
+  EXPECT_TRUE(session.join({.group = "g"}));
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = epoch});
+  session.heard(Joined{.group = "g", .position = {.epoch = epoch, .offset = 19}}, 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = epoch, .offset = 20}), 50_B, kStart);
+  (void)told(session);
+  session.closed({.why = lost()}, kStart);
+  return session;
+}
+
+TEST(SessionHistory, GoesOnWhereTheHubSaysThatItsHistoryDoes) {
+  Session session = at_twenty(kRun);
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun - 50, .resumed = true});
+  session.heard(Joined{.group = "g", .position = {.epoch = kRun - 50, .offset = 11}}, 50_B, kStart);
+  session.heard(Gap{.conversation = group("g"),
+                    .epoch = kRun,
+                    .first = 11,
+                    .last = 20,
+                    .reason = Reason::history_changed,
+                    .gone = true,
+                    .from = Position{.epoch = 7, .offset = 10}},
+                50_B, kStart);
+  EXPECT_EQ(told(session), Told{"history_changed 11-20"}) << "and not by itself again";
+  EXPECT_EQ(session.positions().at(0).position, (Position{.epoch = 7, .offset = 10}));
+  session.heard(at(group("g"), {.epoch = kRun - 50, .offset = 11}), 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun - 50, .offset = 12}), 50_B, kStart);
+  EXPECT_EQ(told(session), (Told{"50:11", "50:12"})) << "earlier epochs, lower offsets, and yet new";
+  EXPECT_EQ(session.repeated(), 0U);
+}
+
+TEST(SessionHistory, KeepsItsOldPositionUntilItsOwnerHasTakenTheNews) {
+  Session session = at_twenty(kRun);
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun + 1, .resumed = true});
+  session.heard(Gap{.conversation = group("g"),
+                    .epoch = kRun,
+                    .first = 11,
+                    .last = 20,
+                    .reason = Reason::history_changed,
+                    .gone = true,
+                    .from = Position{.epoch = kRun + 1, .offset = 10}},
+                50_B, kStart);
+  EXPECT_EQ(session.positions().at(0).position, (Position{.epoch = kRun, .offset = 20}));
+  (void)told(session);
+  EXPECT_EQ(session.positions().at(0).position, (Position{.epoch = kRun + 1, .offset = 10}));
+}
+
+TEST(SessionHistory, AcknowledgesTheHubsNewsAndNotItsOwn) {
+  Session session = at_twenty(1);
+  welcome(session, {.user = "me", .session_token = "other", .epoch = 1});
+  session.heard(Joined{.group = "g", .position = {.epoch = 1, .offset = 3}}, 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = 1, .offset = 4}), 50_B, kStart);
+  EXPECT_EQ(told(session), (Told{"history_changed 4-20", "1:4"}));
+  session.settle(kStart);
+  EXPECT_EQ(sent<Ack>(session).back().seq, 1U);
+}
+
+TEST(SessionHistory, FindsOutByItselfWhatAnEarlierVersionDoesNotTell) {
+  Session session = at_twenty(1);
+  welcome(session, {.user = "me", .session_token = "other", .epoch = 1});
+  session.heard(Joined{.group = "g", .position = {.epoch = 1, .offset = 0}}, 50_B, kStart);
+  for (std::uint64_t offset = 1; offset <= 3; ++offset)
+    session.heard(at(group("g"), {.epoch = 1, .offset = offset}), 50_B, kStart);
+  EXPECT_EQ(told(session), (Told{"history_changed 1-20", "1:1", "1:2", "1:3"}));
+}
+
+TEST(SessionHistory, TellsOfAnInboxThatTheHubIsNotAskedFor) {
+  Session session{options()};
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun});
+  session.heard(at(inbox(), {.epoch = kRun, .offset = 7}), 50_B, kStart);
+  (void)told(session);
+  session.closed({.why = lost()}, kStart);
+  welcome(session, {.user = "me",
+                    .session_token = "another hub's",
+                    .epoch = kRun + 1,
+                    .inbox = {.epoch = kRun + 1, .offset = 9}});
+  EXPECT_EQ(told(session), Told{"history_changed 7-7"});
+  session.heard(at(inbox(), {.epoch = kRun + 1, .offset = 1}), 50_B, kStart);
+  EXPECT_EQ(told(session), Told{"101:1"});
+}
+
+TEST(SessionHistory, SaysNothingWhenTheHubGoesOnInALaterEpoch) {
+  Session session = at_twenty(kRun);
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun + 1, .resumed = true});
+  session.heard(Joined{.group = "g", .position = {.epoch = kRun + 1, .offset = 20}}, 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun + 1, .offset = 21}), 50_B, kStart);
+  EXPECT_EQ(told(session), Told{"101:21"});
+}
+
+TEST(SessionHistory, SaysNothingOfAnotherSessionInTheSameEpoch) {
+  Session session = at_twenty(kRun);
+  welcome(session, {.user = "me", .session_token = "another", .epoch = kRun});
+  session.heard(Joined{.group = "g", .position = {.epoch = kRun, .offset = 21}}, 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun, .offset = 20}), 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun, .offset = 21}), 50_B, kStart);
+  EXPECT_EQ(told(session), Told{"100:21"});
+}
+
+TEST(SessionHistory, DoesNotSwallowWhatIsForEveryoneOfAHubWhoseClockWasSetBack) {
+  const Conversation all{.kind = Conversation::Kind::all};
+  Session session{options()};
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun});
+  session.heard(at(all, {.epoch = kRun, .offset = 7}), 50_B, kStart);
+  (void)told(session);
+  session.closed({.why = lost()}, kStart);
+  welcome(session, {.user = "me", .session_token = "other", .epoch = kRun - 1});
+  session.heard(at(all, {.epoch = kRun - 1, .offset = 3}), 50_B, kStart);
+  EXPECT_EQ(told(session), (Told{"history_changed 3-7", "99:3"}));
+}
+
+TEST(SessionHistory, GivesWhatWasPulledOfBothHistories) {
+  SessionOptions pulls = options();
+  pulls.gaps = SessionOptions::Gaps::pull;
+  Session session{std::move(pulls)};
+  ASSERT_TRUE(session.join({.group = "g"}));
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun});
+  session.heard(Joined{.group = "g", .position = {.epoch = kRun, .offset = 5}}, 50_B, kStart);
+  session.heard(Gap{.conversation = group("g"),
+                    .epoch = kRun,
+                    .first = 6,
+                    .last = 15,
+                    .count = 10,
+                    .reason = Reason::dropped_newest},
+                50_B, kStart);
+  session.closed({.why = lost()}, kStart);
+  welcome(session, {.user = "me", .session_token = "secret", .epoch = kRun + 1, .resumed = true});
+  session.heard(Gap{.conversation = group("g"),
+                    .epoch = kRun,
+                    .first = 9,
+                    .last = 15,
+                    .reason = Reason::history_changed,
+                    .gone = true,
+                    .from = Position{.epoch = kRun, .offset = 8}},
+                50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun + 1, .offset = 9}), 50_B, kStart);
+  for (std::uint64_t offset = 6; offset <= 8; ++offset) {
+    Delivery pulled = at(group("g"), {.epoch = kRun, .offset = offset});
+    pulled.replayed = true;
+    session.heard(std::move(pulled), 50_B, kStart);
+  }
+  session.heard(Gap{.conversation = group("g"),
+                    .epoch = kRun,
+                    .first = 9,
+                    .last = 15,
+                    .count = 7,
+                    .reason = Reason::history_changed,
+                    .gone = true},
+                50_B, kStart);
+  session.heard(Pulled{.conversation = group("g"), .last = {.epoch = kRun, .offset = 8}}, 50_B, kStart);
+  session.heard(at(group("g"), {.epoch = kRun + 1, .offset = 10}), 50_B, kStart);
+  EXPECT_EQ(told(session), (Told{"history_changed 9-15", "101:9", "100:6", "100:7", "100:8",
+                                 "history_changed 9-15", "101:10"}));
+  EXPECT_EQ(session.positions().at(0).position, (Position{.epoch = kRun + 1, .offset = 10}));
+}
+
 }  // namespace
 }  // namespace sluice::messaging

@@ -319,6 +319,57 @@ void Home::charge(Batch& batch) {
   batch.backlog = std::exchange(batch_backlog_, {});
 }
 
+/// What is not stored has no history before this home's.
+Result<History> Home::history() {
+  std::vector<Position> begins;
+  if (around_.route->stored) {
+    if (!past_) {
+      auto past = around_.log.history(conversation_);
+      if (!past) return fail(std::move(past.error()));
+      past_ = std::move(*past);
+    }
+    begins = *past_;
+  }
+  if (begins.empty() || begins.back().epoch != head_.epoch)
+    begins.push_back({.epoch = head_.epoch, .offset = began_ + 1});
+  return History{std::move(begins), head_};
+}
+
+History::Epoch Home::whose(std::uint64_t epoch) const {
+  const bool ours = epoch == head_.epoch || (around_.route->stored && around_.log.knows(epoch));
+  return ours ? History::Epoch::ours : History::Epoch::foreign;
+}
+
+Result<Junction> Home::junction(Position position) {
+  // The usual case asks no log.
+  if (position.epoch == head_.epoch && position.offset >= began_ && position.offset <= head_.offset)
+    return Junction{.from = position};
+  const auto past = history();
+  if (!past) return fail(past.error());
+  return past->junction(position, whose(position.epoch));
+}
+
+Result<Home::Reading> Home::reading(Range range) {
+  const auto past = history();
+  if (!past) return fail(past.error());
+  // Without an epoch it is this history's own.
+  const std::uint64_t epoch = range.epoch == 0 ? head_.epoch : range.epoch;
+  const std::uint64_t first = std::max<std::uint64_t>(range.first, 1);
+  const Position before{.epoch = epoch, .offset = first - 1};
+  const std::uint64_t end = past->end_of(epoch);
+  if (whose(epoch) == History::Epoch::foreign || first > (range.last == 0 ? end + 1 : end)) {
+    return Reading{.after = before,
+                   .last = range.last,
+                   .foreign = Stretch{.first = first, .last = std::max(first, range.last)}};
+  }
+  Reading reading{.after = past->placed(before), .last = range.last};
+  if (range.last > end && epoch != head_.epoch) {
+    reading.foreign = Stretch{.first = end + 1, .last = range.last};
+    reading.last = end;
+  }
+  return reading;
+}
+
 Result<LogPage> Home::page(Position after, PageLimits limits) {
   LogPage page;
   if (around_.route->stored) {

@@ -15,6 +15,7 @@
 #include "flow/fair_share.hpp"
 #include "hub/gateway/batch.hpp"
 #include "hub/gateway/dedup.hpp"
+#include "hub/gateway/history.hpp"
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/ledger.hpp"
 #include "hub/gateway/message_log.hpp"
@@ -86,7 +87,26 @@ class Home {
   void flush(TimePoint now);
   [[nodiscard]] std::optional<TimePoint> flush_due() const;
 
-  /// What comes after a position: from the log, and what is on its way there.
+  /// Where a client that names this position goes on. Nothing that is kept is skipped. Errors: those of the
+  /// log.
+  [[nodiscard]] Result<Junction> junction(wire::hub::Position position);
+  /// A range of offsets that a client pulls, as a gap has named them to it.
+  struct Range {
+    std::uint64_t epoch;  ///< Of the last of them.
+    std::uint64_t first;
+    std::uint64_t last;  ///< 0: as many as there are.
+  };
+  /// What is to be read for it.
+  struct Reading {
+    wire::hub::Position after{};
+    std::uint64_t last = 0;            ///< 0: as many as there are.
+    std::optional<Stretch> foreign{};  ///< The end of the range, or all of it: not in this history.
+    bool operator==(const Reading&) const = default;
+  };
+  /// Errors: those of the log.
+  [[nodiscard]] Result<Reading> reading(Range range);
+
+  /// What comes after a position of this history: from the log, and what is on its way there.
   [[nodiscard]] Result<LogPage> page(wire::hub::Position after, PageLimits limits);
 
   [[nodiscard]] wire::hub::Position head() const { return head_; }
@@ -97,8 +117,6 @@ class Home {
   [[nodiscard]] bool idle() const;
   /// The log knows its head as well.
   [[nodiscard]] bool is_logged() const { return logged_ == head_; }
-  /// The last offset before this epoch's, as far as it knows.
-  [[nodiscard]] std::uint64_t began() const { return began_; }
 
  private:
   /// Who is to hear that a message is on the disk.
@@ -123,6 +141,8 @@ class Home {
   };
   using AwaitedByOffset = std::multimap<std::uint64_t, Awaited>;
 
+  [[nodiscard]] Result<History> history();
+  [[nodiscard]] History::Epoch whose(std::uint64_t epoch) const;
   void answer_duplicate(const Incoming& incoming, wire::hub::Position first);
   void refuse(const Incoming& incoming, wire::hub::Reason reason, std::string message, Duration retry_after);
   [[nodiscard]] std::optional<wire::hub::Reason> store(const Incoming& incoming,
@@ -138,7 +158,9 @@ class Home {
 
   wire::hub::Conversation conversation_;
   wire::hub::Position head_;
-  std::uint64_t began_;         ///< The offset of the head that it was made with.
+  std::uint64_t began_;  ///< The offset of the head that it was made with.
+  /// Where the log's epochs begin, once somebody has come from one: no earlier one changes any more.
+  std::optional<std::vector<wire::hub::Position>> past_;
   wire::hub::Position logged_;  ///< The last that is stored, or the head that it was made with.
   Surroundings around_;
   HomeOptions options_;

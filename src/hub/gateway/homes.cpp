@@ -14,6 +14,8 @@ using wire::hub::Reason;
 
 namespace {
 
+constexpr PageLimits kPage{.messages = limits::kPageMessages, .bytes = limits::kPageBytes};
+
 Bytes size_of(const LogPage& page) {
   Bytes size{};
   for (const LoggedMessage& message : page.messages)
@@ -96,20 +98,28 @@ void Homes::handle(mail::Publish mail, Moment now) {
   }
 }
 
-/// An inbox goes on behind what its user has acknowledged. Who has not acknowledged any of it has missed what
-/// is gone of it; where nothing is stored that says nothing.
-Result<std::optional<Position>> Homes::start_of(const mail::Subscribe& mail) {
-  if (mail.after || mail.to.kind != Conversation::Kind::user) return mail.after;
+/// Where it begins to read, if it does. An inbox goes on behind what its user has acknowledged, which may be
+/// further than what was stored before a kill. Where nothing was acknowledged, what is gone of it was missed.
+Result<std::optional<Junction>> Homes::start_of(const mail::Subscribe& mail, Home& home) {
+  if (mail.after) {
+    if (*mail.after == Position{}) return Junction{};  // all that is kept
+    return home.junction(*mail.after);
+  }
+  if (mail.to.kind != Conversation::Kind::user) return std::nullopt;
   const auto seen = log_.acknowledged(mail.to, mail.device);
   if (!seen) return fail(seen.error());
-  if (seen->epoch > 0 || !routes_->of(mail.to).stored) return std::optional{*seen};
-  return std::optional{Position{.epoch = 1, .offset = seen->offset}};
+  if (!routes_->of(mail.to).stored) return Junction{.from = *seen};
+  if (seen->epoch == 0) return Junction{.from = {.epoch = 1, .offset = seen->offset}};
+  const auto behind = home.junction(*seen);
+  if (!behind) return fail(behind.error());
+  return Junction{.from = behind->from};
 }
 
 void Homes::handle(mail::Subscribe mail, Moment now) {
-  const auto after = start_of(mail);
-  const auto found = after ? room(mail.to) : fail(after.error());
-  if (!found) {
+  const auto found = room(mail.to);
+  const auto start = found ? start_of(mail, *(*found)->home) : fail(found.error());
+  if (!start) {
+    let_go(mail.to);
     refused_.emplace(mail.to, mail.from);
     port_.post(mail.from.shard, mail::Subscribed{.to = mail.from,
                                                  .conversation = mail.to,
@@ -120,20 +130,21 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
   }
   Room& room = **found;
   // From now on what another device acknowledges is kept for this one too.
-  const bool is_marked = !mail.device.empty() && mail.to.kind == Conversation::Kind::user && *after;
+  const bool is_marked = !mail.device.empty() && mail.to.kind == Conversation::Kind::user && *start;
   if (is_marked && routes_->of(mail.to).stored)
-    log_.acknowledge(mail.to, mail.device, std::min(**after, room.home->head()));
+    log_.acknowledge(mail.to, mail.device, std::min((*start)->from, room.home->head()));
   room.home->flush(now.at);
   room.home->subscribe(mail.from.shard, mail.encoding);
   room.attendance.come(mail.user, mail.from.shard, mail.presence);
   tell_presence(mail.to, room, now.at);
-  port_.post(mail.from.shard,
-             mail::Subscribed{.to = mail.from,
-                              .conversation = mail.to,
-                              .head = room.home->head(),
-                              .members = static_cast<std::uint32_t>(room.attendance.members().size()),
-                              .after = *after,
-                              .interest = mail.interest});
+  mail::Subscribed answer{.to = mail.from,
+                          .conversation = mail.to,
+                          .head = room.home->head(),
+                          .members = static_cast<std::uint32_t>(room.attendance.members().size()),
+                          .interest = mail.interest};
+  if (*start) answer.after = (*start)->from;
+  if (*start && (*start)->is == Junction::Is::parted) answer.unknown = mail.after;
+  port_.post(mail.from.shard, std::move(answer));
 }
 
 void Homes::handle(const mail::Unsubscribe& mail, Moment now) {
@@ -166,11 +177,24 @@ void Homes::handle(const mail::Read& mail, Moment now) {
     Home& home = *(*found)->home;
     home.flush(now.at);
     answer.head = home.head();
-    answer.began = home.began();
-    answer.page = home.page(mail.after, {.messages = limits::kPageMessages, .bytes = limits::kPageBytes});
+    const bool is_pull = mail.purpose == mail::Read::Purpose::pull;
+    answer.page = is_pull ? read_for_pull(mail, home, answer) : home.page(mail.after, kPage);
     if (answer.page) answer.memory = {ledger_.process, size_of(*answer.page)};
   }
   port_.post(mail.from.shard, std::move(answer));
+}
+
+/// What of the range is in this history; the rest is told as what it is.
+Result<LogPage> Homes::read_for_pull(const mail::Read& mail, Home& home, mail::Page& answer) {
+  answer.epoch = mail.after.epoch;
+  const auto reading =
+      home.reading({.epoch = mail.after.epoch, .first = mail.after.offset + 1, .last = mail.last});
+  if (!reading) return fail(reading.error());
+  answer.asked_after = reading->after;
+  answer.last = reading->last;
+  answer.foreign = reading->foreign;
+  if (answer.is_all_foreign()) return LogPage{};
+  return home.page(reading->after, kPage);
 }
 
 void Homes::handle(const mail::Processed& mail) {

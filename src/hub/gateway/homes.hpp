@@ -82,7 +82,8 @@ class Homes final : private HomePort {
   };
 
   Result<Room*> room(const wire::hub::Conversation& of);
-  [[nodiscard]] Result<std::optional<wire::hub::Position>> start_of(const mail::Subscribe& mail);
+  [[nodiscard]] Result<std::optional<Junction>> start_of(const mail::Subscribe& mail, Home& home);
+  [[nodiscard]] static Result<LogPage> read_for_pull(const mail::Read& mail, Home& home, mail::Page& answer);
   /// Now, or at the tick that is due.
   void tell_presence(const wire::hub::Conversation& of, Room& room, TimePoint now);
   void let_go(const wire::hub::Conversation& of);

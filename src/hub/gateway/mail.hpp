@@ -130,7 +130,9 @@ struct Subscribed {
   wire::hub::Position head;
   std::uint32_t members = 0;
   std::optional<wire::hub::Position> after{};  ///< Where it begins to read; none: with what comes next.
-  std::uint64_t interest = 0;                  ///< As it was asked.
+  /// What it had asked to begin after, where that is not in this history.
+  std::optional<wire::hub::Position> unknown{};
+  std::uint64_t interest = 0;  ///< As it was asked.
   std::optional<wire::hub::Reason> refused{};
 };
 struct Page {
@@ -142,8 +144,12 @@ struct Page {
   std::uint64_t last = 0;      ///< As it was asked.
   std::uint64_t interest = 0;  ///< As it was asked.
   wire::hub::Position head;
-  std::uint64_t began = 0;  ///< `Home::began`.
+  std::uint64_t epoch = 0;           ///< Of a pull: as it was asked.
+  std::optional<Stretch> foreign{};  ///< Of a pull: `Home::Reading`.
   flow::Charge memory{};
+
+  /// Of a pull: nothing of what was asked is in this history, and nothing was read.
+  [[nodiscard]] bool is_all_foreign() const { return foreign && foreign->first == asked_after.offset + 1; }
 };
 struct DeliverRequest {
   ConnectionRef to;

@@ -51,6 +51,12 @@ class MessageLog {
 
   /// Of the last message ever appended; nothing at all: the present epoch and 0.
   [[nodiscard]] virtual Result<wire::hub::Position> head(const wire::hub::Conversation& of) = 0;
+  /// Where each epoch begins in which something was stored: the first offset that was its own. In order; of
+  /// many, the first and the last ones.
+  [[nodiscard]] virtual Result<std::vector<wire::hub::Position>> history(
+      const wire::hub::Conversation& of) = 0;
+  /// Whether this is an epoch of this log, the present one included.
+  [[nodiscard]] virtual bool knows(std::uint64_t epoch) const = 0;
   /// What comes after a position.
   [[nodiscard]] virtual Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
                                              PageLimits limits) = 0;

@@ -233,6 +233,7 @@ class Shard {
     wire::hub::Position before;
   };
   void tell_lost(Connection& connection, const mail::Page& mail, Between hole, Moment now);
+  void tell_foreign(Connection& connection, const mail::Page& mail, Moment now);
   void replay(Connection& connection, Interest& interest, wire::hub::Delivery delivery, Moment now);
   void pull(Connection& connection, const wire::hub::Pull& pull, Moment now);
   void who(Connection& connection, const wire::hub::Who& who, Moment now);

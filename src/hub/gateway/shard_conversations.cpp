@@ -34,6 +34,22 @@ Conversation group(const std::string& name) {
   return {.kind = Conversation::Kind::group, .name = name};
 }
 
+struct Parting {
+  const Conversation& of;
+  Position asked;  ///< What the client has named, and this history does not have.
+  Position from;   ///< Where it goes on.
+};
+/// No message is known to be missing: the client may have seen all that it stands for.
+wire::hub::Gap history_changed(const Parting& parting) {
+  return {.conversation = parting.of,
+          .epoch = parting.asked.epoch,
+          .first = std::min(parting.from.offset + 1, parting.asked.offset),
+          .last = parting.asked.offset,
+          .reason = Reason::history_changed,
+          .gone = true,
+          .from = parting.from};
+}
+
 }  // namespace
 
 void Shard::join(Connection& connection, const wire::hub::Join& join, Moment now) {
@@ -150,6 +166,10 @@ void Shard::subscribed(mail::Subscribed mail, Moment now) {
     go_live(*interest, mail.head);
   }
   if (is_group) answer(joined);
+  if (mail.unknown) {
+    say(*connection, history_changed({.of = mail.conversation, .asked = *mail.unknown, .from = *mail.after}),
+        now);
+  }
   if (connection->state == Connection::State::attaching) welcome(*connection, now);
 }
 
@@ -201,41 +221,36 @@ void Shard::pulled(Connection& connection, mail::Page mail, Moment now) {
   });
   if (behind + damaged_behind > 0) mail.page->more = false;  // than what was asked for
   connection.charge(mail.page->messages.size() / cost::kMessagesPerToken, now.at);
-  const Position reached = bring(connection, *interest, mail, now);
+  // What is of another history is not looked for in this one, nor told as gone from it.
+  const Position reached = mail.is_all_foreign() ? mail.asked_after : bring(connection, *interest, mail, now);
+  if (mail.foreign && !mail.page->more) tell_foreign(connection, mail, now);
   say(connection, wire::hub::Pulled{.conversation = mail.of, .last = reached, .more = mail.page->more}, now);
 }
 
 /// What a page holds, and what it lacks, in order. Returns the last position that was looked at.
 Position Shard::bring(Connection& connection, Interest& interest, mail::Page& mail, Moment now) {
-  Position reached = mail.asked_after;
+  Position told = mail.asked_after;
+  Position looked_at = told;
   for (LoggedMessage& message : mail.page->messages) {
-    tell_lost(connection, mail, {.after = reached, .before = message.delivery.position}, now);
-    reached = message.delivery.position;
-    if (message.expires_at != 0 && message.expires_at <= now.wall) continue;  // worthless by now
+    looked_at = message.delivery.position;
+    // Worthless by now: as good as deleted, which it will be within a second, and told with what is.
+    if (message.expires_at != 0 && message.expires_at <= now.wall) continue;
+    tell_lost(connection, mail, {.after = told, .before = looked_at}, now);
+    told = looked_at;
     replay(connection, interest, std::move(message.delivery), now);
   }
-  const Position end{.epoch = mail.head.epoch, .offset = mail.head.offset + 1};
-  if (!mail.page->more) {
-    tell_lost(connection, mail, {.after = reached, .before = end}, now);
-  } else if (const Position last = mail.page->last(); last > reached) {
-    // The page ends with what is damaged.
-    tell_lost(connection, mail,
-              {.after = reached, .before = {.epoch = last.epoch, .offset = last.offset + 1}}, now);
-    reached = last;
-  }
-  return reached;
+  if (mail.page->more) looked_at = std::max(looked_at, mail.page->last());  // it may end with what is damaged
+  const Position end = mail.page->more ? looked_at : mail.head;
+  tell_lost(connection, mail, {.after = told, .before = {.epoch = end.epoch, .offset = end.offset + 1}}, now);
+  return looked_at;
 }
 
 /// What was asked for and is not in the log any more, or never was, or is damaged there.
 void Shard::tell_lost(Connection& connection, const mail::Page& mail, Between hole, Moment now) {
-  std::uint64_t first = hole.after.offset + 1;
-  // Numbers that went with an earlier run were given again: those messages are not the ones that it has.
-  const bool is_clients = hole.after == mail.asked_after && mail.purpose == mail::Read::Purpose::replay;
-  if (is_clients && hole.before.epoch > hole.after.epoch) first = std::min(first, mail.began + 1);
   Position before = hole.before;
   if (mail.purpose == mail::Read::Purpose::pull && mail.last != 0)
     before.offset = std::min(before.offset, mail.last + 1);
-  for (HolePart part : parts_of({.first = first, .before = before}, mail.page->damaged)) {
+  for (HolePart part : parts_of({.first = hole.after.offset + 1, .before = before}, mail.page->damaged)) {
     if (mail.page->unreadable) part.reason = Reason::damaged;
     // Without an earlier position nothing is missed that is not there: it is the first time.
     if (hole.after == Position{} && part.reason == Reason::expired) continue;
@@ -249,6 +264,19 @@ void Shard::tell_lost(Connection& connection, const mail::Page& mail, Between ho
                        .gone = true},
         now);
   }
+}
+
+/// What was pulled and is no part of this history: another's messages have these offsets, or none.
+void Shard::tell_foreign(Connection& connection, const mail::Page& mail, Moment now) {
+  say(connection,
+      wire::hub::Gap{.conversation = mail.of,
+                     .epoch = mail.epoch,
+                     .first = mail.foreign->first,
+                     .last = mail.foreign->last,
+                     .count = mail.foreign->last - mail.foreign->first + 1,
+                     .reason = Reason::history_changed,
+                     .gone = true},
+      now);
 }
 
 /// One message out of the log, for one client. It is not dropped: pages are asked for when there is room.

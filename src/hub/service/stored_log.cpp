@@ -15,6 +15,10 @@ Result<Position> StoredLog::head(const Conversation& of) {
   return reader_.head(of);
 }
 
+Result<std::vector<Position>> StoredLog::history(const Conversation& of) {
+  return reader_.history(of);
+}
+
 Result<LogPage> StoredLog::page(const Conversation& of, Position after, PageLimits limits) {
   auto read = reader_.page(of, {.after = after}, {.messages = limits.messages, .bytes = limits.bytes});
   if (!read) return fail(std::move(read.error()));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "hub/gateway/ids.hpp"
 #include "hub/gateway/message_log.hpp"
@@ -17,6 +18,8 @@ class StoredLog final : public MessageLog {
       : shard_(shard), store_(store), reader_(std::move(reader)), durable_(durable) {}
 
   [[nodiscard]] Result<wire::hub::Position> head(const wire::hub::Conversation& of) override;
+  [[nodiscard]] Result<std::vector<wire::hub::Position>> history(const wire::hub::Conversation& of) override;
+  [[nodiscard]] bool knows(std::uint64_t epoch) const override { return reader_.knows(epoch); }
   [[nodiscard]] Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
                                      PageLimits limits) override;
   [[nodiscard]] Status append(SharedMessage message, std::uint64_t ticket) override;

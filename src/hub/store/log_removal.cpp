@@ -199,6 +199,7 @@ Status LogWriter::forget(Work& work) {
     on_.oldest_empty.reset();
     if (work.rows.contains(id)) return {};  // in use at this moment
     if (auto raised = on_.raise_floor.run(head); !raised) return raised;
+    if (auto forgotten = on_.forget_history.run(id); !forgotten) return forgotten;
     if (auto forgotten = on_.forget.run(id); !forgotten) return forgotten;
     if (auto forgotten = on_.forget_marks.run(id); !forgotten) return forgotten;
     drop_plan(id);

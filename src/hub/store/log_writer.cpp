@@ -68,6 +68,13 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
           make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
                "count = ?, bytes = ?, touched = ?, owes = ?, sum = ? WHERE id = ?"),
       .owing = make("SELECT id, seen_epoch, seen_offset FROM conversation WHERE owes = 1"),
+      .begin_epoch = make("INSERT OR IGNORE INTO history VALUES (?, ?, ?)"),
+      // The first stays, for where the history begins; the second is taken for a part of it.
+      .merge_epochs =
+          make("DELETE FROM history WHERE conversation = ?1 AND epoch = (SELECT epoch FROM history "
+               "WHERE conversation = ?1 ORDER BY epoch LIMIT 1 OFFSET 1) AND (SELECT count(*) FROM "
+               "history WHERE conversation = ?1) > ?2"),
+      .forget_history = make("DELETE FROM history WHERE conversation = ?"),
       .insert =
           make("INSERT INTO message (conversation, epoch, offset, goes_at, size, sent_at, expires_at, flags, "
                "sender, id, key, content, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -208,12 +215,24 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
                      columns.key, columns.content, checksum_of(columns));
   if (!inserted) return inserted;
   if (append.print) work.stored.push_back({.print = *append.print, .position = at});
+  if (at.epoch != row.head.epoch) {
+    if (auto noted = note_epoch(row, at.epoch); !noted) return noted;
+  }
   row.head = at;
   ++row.count;
   row.bytes += size;
   row.owes = row.owes || at <= row.seen;
   row.changed = true;
   return {};
+}
+
+/// The conversation goes on in another epoch. What that one has numbered and not stored is its own too, so it
+/// begins right behind the last one, and a new conversation right behind the floor.
+Status LogWriter::note_epoch(const Row& row, std::uint64_t epoch) {
+  const std::uint64_t before = row.head.epoch == 0 && row.seen.epoch == 0 ? row.seen.offset : row.head.offset;
+  if (auto begun = on_.begin_epoch.run(row.id, as_integer(epoch), as_integer(before + 1)); !begun)
+    return begun;
+  return on_.merge_epochs.run(row.id, static_cast<std::int64_t>(limits::kRememberedEpochs));
 }
 
 /// Where nothing was ever stored there is nothing to acknowledge, but a device is known from then on: what

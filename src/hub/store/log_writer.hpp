@@ -113,6 +113,7 @@ class LogWriter {
   struct Statements {
     sqlite::Statement begin, commit, rollback;
     sqlite::Statement find_row, find_row_by_id, insert_row, update_row, owing;
+    sqlite::Statement begin_epoch, merge_epochs, forget_history;
     sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
     sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
     sqlite::Statement marks_of, write_mark, forget_mark, forget_marks;
@@ -146,6 +147,7 @@ class LogWriter {
   [[nodiscard]] Status repair(Row& row);
   [[nodiscard]] Status recount(Row& row);
   [[nodiscard]] Status append(const Append& append, std::size_t index, Work& work);
+  [[nodiscard]] Status note_epoch(const Row& row, std::uint64_t epoch);
   [[nodiscard]] Status acknowledge(const Mark& mark, Work& work);
   static void settle_marks(Work& work);
   static void done_with(Row& row, Position up_to);

@@ -42,7 +42,7 @@ class Bench {
     reader_.reset();
     writer_.reset();
     opened_.reset();
-    opened_.emplace(open_database(folder_, 64_MiB).value());
+    opened_.emplace(open_database(folder_, 64_MiB, {}).value());
     writer_.emplace(
         LogWriter::prepare(opened_->database,
                            {.retention = [this](const Conversation&) { return options_.retention; },
@@ -50,10 +50,10 @@ class Bench {
                             .conversations = 1'000,
                             .grace = options_.grace})
             .value());
-    reader_.emplace(
-        Reader::open(
-            {.database = folder_.database(), .epoch = opened_->epoch, .acknowledgements = acknowledgements_})
-            .value());
+    reader_.emplace(Reader::open({.database = folder_.database(),
+                                  .epochs = opened_->epochs,
+                                  .acknowledgements = acknowledgements_})
+                        .value());
   }
   LogWriter& writer() { return *writer_; }
   Reader& reader() { return *reader_; }
@@ -418,6 +418,21 @@ TEST(Acknowledgements, AreBounded) {
       marks.note({.conversation = store::testing::inbox("one more"), .position = {.epoch = 1, .offset = 1}}));
   EXPECT_TRUE(marks.note({.conversation = store::testing::inbox("7"), .position = {.epoch = 1, .offset = 2}}))
       << "known already";
+}
+
+TEST(LogWriter, RemembersTheFirstEpochAndTheLastOnes) {
+  Bench bench{{.retention = kLong}};
+  const Conversation group = store::testing::group("g");
+  for (std::uint64_t offset = 1; offset <= limits::kRememberedEpochs + 10; ++offset) {
+    if (offset > 1) bench.open();
+    ASSERT_TRUE(bench.writer().apply(
+        {.appends = {append_of(group, {.epoch = bench.epoch(), .offset = offset})}}, 1'000'000));
+  }
+  const auto history = bench.reader().history(group).value();
+  ASSERT_EQ(history.size(), limits::kRememberedEpochs);
+  EXPECT_EQ(history.front(), (Position{.epoch = 1, .offset = 1}));
+  for (std::size_t i = 1; i < history.size(); ++i)
+    EXPECT_EQ(history[i], (Position{.epoch = 11 + i, .offset = 11 + i}));
 }
 
 }  // namespace

@@ -78,6 +78,8 @@ Result<Reader> Reader::open(Source source) {
           make("SELECT id, head_epoch, head_offset, seen_epoch, seen_offset, kind, name, count, bytes, "
                "sum, sum IS NULL FROM conversation WHERE kind = ? AND name = ?"),
       .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
+      .history = make("SELECT history.epoch, first FROM history JOIN conversation ON conversation = id "
+                      "WHERE kind = ? AND name = ? ORDER BY history.epoch"),
       .first =
           make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch, offset LIMIT 1"),
       .last = make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch DESC, offset "
@@ -106,7 +108,8 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
   if (!*found) {
     const auto begin = floor();
     if (!begin) return fail(begin.error());
-    return Known{.id = 0, .head = {.epoch = source_.epoch, .offset = begin->offset}, .seen = *begin};
+    return Known{
+        .id = 0, .head = {.epoch = source_.epochs.present(), .offset = begin->offset}, .seen = *begin};
   }
   const ConversationColumns columns{.id = row.integer(0),
                                     .kind = row.integer(5),
@@ -121,7 +124,11 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
     Known known{.id = columns.id,
                 .head = as_position(columns.head_epoch, columns.head_offset),
                 .seen = as_position(columns.seen_epoch, columns.seen_offset)};
-    if (known.head.epoch == 0) known.head.epoch = source_.epoch;  // a device is known, and no message yet
+    // A device is known, and no message yet: it begins where it would without the device.
+    if (known.head.epoch == 0) {
+      known.head = {.epoch = source_.epochs.present(),
+                    .offset = known.seen.epoch == 0 ? known.seen.offset : 0};
+    }
     return known;
   }
   if (source_.damage != nullptr) source_.damage->note(conversation, "the conversation's own row");
@@ -136,7 +143,8 @@ Result<Reader::Known> Reader::rebuilt(std::int64_t id) {
   if (!*last) {
     const auto begin = floor();
     if (!begin) return fail(begin.error());
-    return Known{.id = id, .head = *begin, .seen = *begin};
+    return Known{
+        .id = id, .head = {.epoch = source_.epochs.present(), .offset = begin->offset}, .seen = *begin};
   }
   const Standing on_first{on_.first};
   const auto first = on_.first.first(id);
@@ -159,6 +167,15 @@ Result<Position> Reader::head(const Conversation& of) {
   const auto known = look_up(of);
   if (!known) return fail(known.error());
   return known->head;
+}
+
+Result<std::vector<Position>> Reader::history(const Conversation& of) {
+  const Standing standing{on_.history};
+  std::vector<Position> begins;
+  auto row = on_.history.first(as_integer(of.kind), std::string_view{of.name});
+  for (; row && *row; row = on_.history.next()) begins.push_back(position_in(on_.history));
+  if (!row) return fail(std::move(row.error()));
+  return begins;
 }
 
 Result<Position> Reader::acknowledged(const Conversation& inbox, std::string_view device) {

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/error.hpp"
 #include "hub/store/acknowledgements.hpp"
 #include "hub/store/damage.hpp"
+#include "hub/store/epoch.hpp"
 #include "hub/store/message.hpp"
 #include "hub/store/sqlite.hpp"
 
@@ -21,7 +23,7 @@ class Reader {
  public:
   struct Source {
     std::filesystem::path database;
-    std::uint64_t epoch;                       ///< The present one.
+    const KnownEpochs& epochs;                 ///< Of the store.
     const Acknowledgements& acknowledgements;  ///< Those that are not stored yet.
     Damage* damage = nullptr;                  ///< Told of what is found damaged.
   };
@@ -30,6 +32,12 @@ class Reader {
   /// Of the last message that the conversation has stored, whether it is still there or not. None: the
   /// present epoch and the offset behind which it begins, 0 unless conversations have been forgotten.
   [[nodiscard]] Result<Position> head(const Conversation& of);
+  /// Where each epoch of the conversation begins: the offset of the first message that it numbered and
+  /// stored, or that it lost before that. In order; of more than `limits::kRememberedEpochs` in which
+  /// something was stored the first and the last ones.
+  [[nodiscard]] Result<std::vector<Position>> history(const Conversation& of);
+  /// Whether the store has had this epoch.
+  [[nodiscard]] bool knows(std::uint64_t epoch) const { return source_.epochs.contains(epoch); }
   /// What is there of a stretch, from its beginning. Messages that have expired may still be among it. A row
   /// that is not as it was written counts as one message and is told as damaged.
   [[nodiscard]] Result<Page> page(const Conversation& of, Span span, PageLimits limits);
@@ -42,7 +50,7 @@ class Reader {
 
  private:
   struct Statements {
-    sqlite::Statement begin, end, conversation, floor, first, last, page, mark, sums;
+    sqlite::Statement begin, end, conversation, floor, history, first, last, page, mark, sums;
   };
   struct Known {
     std::int64_t id;

@@ -4,6 +4,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "core/hub_limits.hpp"
 
@@ -40,11 +41,21 @@ constexpr const char* kTables = R"(
 )";
 
 /// What version 2 adds. `mark` is how far each device has come in an inbox (`DeviceMarks`), and when it was
-/// used last; empty: clients that name none, once there is another.
-constexpr const char* kMarks = R"(
+/// used last; empty: clients that name none, once there is another. `opening` is which epochs the store has
+/// had; up to meta's `assumed` they are not written down. `history` is where each epoch of a conversation
+/// begins: its first offset. Earlier versions counted openings from 1 and kept no history: what there still
+/// is of their messages says as much of it as there is.
+constexpr const char* kFromVersion1 = R"(
   CREATE TABLE mark (
     conversation INTEGER NOT NULL, device TEXT NOT NULL, epoch INTEGER NOT NULL, offset INTEGER NOT NULL,
     used INTEGER NOT NULL, PRIMARY KEY (conversation, device)) WITHOUT ROWID;
+  CREATE TABLE opening (epoch INTEGER PRIMARY KEY);
+  INSERT INTO meta SELECT 'assumed', value FROM meta WHERE name = 'epoch';
+  CREATE TABLE history (
+    conversation INTEGER NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL,
+    PRIMARY KEY (conversation, epoch)) WITHOUT ROWID;
+  INSERT INTO history SELECT conversation, epoch, min(offset) FROM message GROUP BY conversation, epoch;
+  INSERT OR IGNORE INTO history SELECT id, head_epoch, head_offset FROM conversation;
 )";
 
 /// What it adds besides. `sum` is a row's checksum (`row_check.hpp`); rows of earlier versions have
@@ -107,7 +118,7 @@ Status bring_up_to_date(Database& database, std::int64_t version) {
   std::string changes = "BEGIN IMMEDIATE;";
   if (version < 1)
     changes += std::string{kTables} + "PRAGMA application_id = " + std::to_string(kApplication) + ";";
-  if (version < 2) changes += std::string{kMarks} + kChecksAndIds;
+  if (version < 2) changes += std::string{kFromVersion1} + kChecksAndIds;
   auto made = database.execute(changes + "PRAGMA user_version = " + std::to_string(kVersion) + "; COMMIT;");
   if (!made) std::ignore = database.execute("ROLLBACK");
   return made;
@@ -131,15 +142,42 @@ Status check_whole(Database& database) {
   return {};
 }
 
-Result<std::uint64_t> begin_epoch(Database& database) {
-  auto begun = database.execute("UPDATE meta SET value = value + 1 WHERE name = 'epoch'");
-  if (!begun) return fail(std::move(begun.error()));
-  const auto epoch = database.figure("SELECT value FROM meta WHERE name = 'epoch'");
-  if (!epoch) return fail(epoch.error());
-  return static_cast<std::uint64_t>(*epoch);
+Result<KnownEpochs> known_epochs(Database& database) {
+  const auto assumed = database.figure("SELECT value FROM meta WHERE name = 'assumed'");
+  if (!assumed) return fail(assumed.error());
+  auto all = database.prepare("SELECT epoch FROM opening ORDER BY epoch");
+  if (!all) return fail(std::move(all.error()));
+  std::vector<std::uint64_t> openings;
+  auto row = all->first();
+  for (; row && *row; row = all->next()) openings.push_back(static_cast<std::uint64_t>(all->integer(0)));
+  if (!row) return fail(std::move(row.error()));
+  return KnownEpochs{std::move(openings), static_cast<std::uint64_t>(*assumed)};
 }
 
-Result<std::uint64_t> prepare(Database& database, const Folder& folder, Bytes bound) {
+Result<KnownEpochs> begin_epoch(Database& database, Opening opening) {
+  const auto last = database.figure("SELECT value FROM meta WHERE name = 'epoch'");
+  if (!last) return fail(last.error());
+  const std::uint64_t epoch =
+      next_epoch({.last = static_cast<std::uint64_t>(*last), .now = opening.now, .random = opening.random});
+  if (epoch > limits::kMaxPosition) return fail(Errc::malformed, "its epoch is past every epoch");
+  const std::string number = std::to_string(epoch);
+  // Those beyond the bound are no longer told apart.
+  const std::string forgotten = "(SELECT epoch FROM opening ORDER BY epoch DESC LIMIT 1 OFFSET " +
+                                std::to_string(limits::kRememberedOpenings) + ")";
+  auto begun = database.execute(
+      "BEGIN IMMEDIATE; UPDATE meta SET value = " + number +
+      " WHERE name = 'epoch'; INSERT INTO opening VALUES (" + number +
+      "); UPDATE meta SET value = max(value, coalesce(" + forgotten +
+      ", 0)) WHERE name = 'assumed'; DELETE FROM opening WHERE epoch <= (SELECT value FROM meta WHERE name = "
+      "'assumed'); COMMIT;");
+  if (!begun) {
+    std::ignore = database.execute("ROLLBACK");
+    return fail(std::move(begun.error()));
+  }
+  return known_epochs(database);
+}
+
+Result<KnownEpochs> prepare(Database& database, const Folder& folder, Bytes bound, Opening opening) {
   if (auto set = set_up_connection(database, folder, bound); !set) return fail(std::move(set.error()));
   const auto version = version_of(database);
   if (!version) return fail(version.error());
@@ -149,7 +187,7 @@ Result<std::uint64_t> prepare(Database& database, const Folder& folder, Bytes bo
   auto ready = *version == 0 ? Status{} : check_whole(database);
   if (ready) ready = bring_up_to_date(database, *version);
   if (!ready) return fail(std::move(ready.error()));
-  return begin_epoch(database);
+  return begin_epoch(database, opening);
 }
 
 }  // namespace
@@ -170,12 +208,13 @@ Result<ClockRecord> clock_record(Database& database) {
   return ClockRecord{.time = std::max<std::int64_t>(0, *time), .wall = *wall};
 }
 
-Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound) {
+Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound, Opening opening) {
   auto database = Database::open(folder.database(), Database::Access::read_write);
   if (!database) return fail(about(folder, std::move(database.error())));
-  auto epoch = prepare(*database, folder, bound);
-  if (!epoch) return fail(about(folder, std::move(epoch.error())));
-  return OpenedDatabase{.database = std::move(*database), .epoch = *epoch};
+  auto epochs = prepare(*database, folder, bound, opening);
+  if (!epochs) return fail(about(folder, std::move(epochs.error())));
+  const std::uint64_t epoch = epochs->present();
+  return OpenedDatabase{.database = std::move(*database), .epoch = epoch, .epochs = std::move(*epochs)};
 }
 
 }  // namespace sluice::hub::store

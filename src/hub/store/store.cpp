@@ -1,5 +1,6 @@
 #include "hub/store/store.hpp"
 
+#include <bit>
 #include <chrono>
 #include <string>
 #include <time.h>
@@ -22,6 +23,10 @@ ClockReading system_clocks() {
   return {.wall = system_time(),
           .elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
               std::chrono::seconds{since_boot.tv_sec} + std::chrono::nanoseconds{since_boot.tv_nsec})};
+}
+
+std::uint64_t system_random() {
+  return std::bit_cast<std::uint64_t>(crypto::random_bytes<8>());
 }
 
 Retention default_retention(const Conversation&) {

@@ -23,6 +23,7 @@ namespace sluice::hub::store {
 [[nodiscard]] UnixMs system_time();
 /// The system's clock, and the time since the machine was started, suspends included.
 [[nodiscard]] ClockReading system_clocks();
+[[nodiscard]] std::uint64_t system_random();
 /// The built-in retention, the same for all.
 [[nodiscard]] Retention default_retention(const Conversation& of);
 
@@ -41,6 +42,8 @@ struct StoreOptions {
   /// Called on the store's thread for each message that comes; it may change its mind.
   RetentionOf retention = default_retention;
   std::function<ClockReading()> clocks = system_clocks;  ///< From any thread.
+  /// Uniform bits, for the epoch.
+  std::function<std::uint64_t()> random = system_random;
   /// What the database may hold before the oldest messages of all are evicted; at least
   /// `limits::kMinStoreBytes`. The file itself takes `limits::kStoreSlack` more at the most (than it has,
   /// where that is more than the bound), and its log beside it what `limits::kMaxLogPages` are and one
@@ -75,7 +78,9 @@ class Store {
   /// Commits what waits and tells its outcome, then ends the thread. No reader may be left.
   ~Store();
 
-  /// The number of this run: every opening has one of its own, larger than all before.
+  /// The number of this run: every opening of any store has one of its own, larger than all that this one has
+  /// had
+  /// (`next_epoch`).
   [[nodiscard]] std::uint64_t epoch() const;
 
   /// Its outcome comes through `on_stored`. Errors, after which none comes: `busy` (as much waits as may: try

@@ -50,7 +50,7 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
   }
   auto folder = Folder::hold(options.folder);
   if (!folder) return fail(std::move(folder.error()));
-  auto opened = open_database(*folder, options.bound);
+  auto opened = open_database(*folder, options.bound, {.now = options.clocks().wall, .random = options.random()});
   if (!opened) return fail(std::move(opened.error()));
   auto damage = std::make_unique<Damage>();
   auto log =
@@ -79,7 +79,7 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
 Store::Writer::Writer(Parts parts)
     : options_(std::move(parts.options)),
       folder_(std::move(parts.folder)),
-      epoch_(parts.opened.epoch),
+      epochs_(std::move(parts.opened.epochs)),
       database_(std::move(parts.opened.database)),
       damage_(std::move(parts.damage)),
       log_(std::move(parts.log)),
@@ -139,7 +139,7 @@ void Store::Writer::set_bound(Bytes bound) {
 
 Reader::Source Store::Writer::source() const {
   return {.database = folder_.database(),
-          .epoch = epoch_,
+          .epochs = epochs_,
           .acknowledgements = acknowledgements_,
           .damage = damage_.get()};
 }

@@ -33,7 +33,7 @@ class Store::Writer {
   Writer& operator=(const Writer&) = delete;
   ~Writer();
 
-  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] std::uint64_t epoch() const { return epochs_.present(); }
   [[nodiscard]] Status append(Append append);
   void acknowledge(Mark mark);
   void set_bound(Bytes bound);
@@ -80,7 +80,7 @@ class Store::Writer {
 
   StoreOptions options_;
   Folder folder_;
-  std::uint64_t epoch_;
+  KnownEpochs epochs_;
   sqlite::Database database_;
   std::unique_ptr<Damage> damage_;
   LogWriter log_;

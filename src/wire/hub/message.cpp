@@ -61,6 +61,8 @@ std::string_view name_of(Reason reason) {
       return "shed";
     case Reason::expired:
       return "expired";
+    case Reason::history_changed:
+      return "history_changed";
     case Reason::damaged:
       return "damaged";
     case Reason::slow_consumer:

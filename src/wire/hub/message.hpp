@@ -46,6 +46,7 @@ enum class Reason : std::uint8_t {
   conflated = 42,
   shed = 43,
   expired = 44,
+  history_changed = 45,
   damaged = 46,
   slow_consumer = 50,
   unacknowledged = 51,
@@ -276,6 +277,8 @@ struct Gap {
   std::uint64_t count = 0;
   Reason reason = Reason::none;
   bool gone = false;
+  /// With `history_changed`, unless it answers a Pull: what comes next is what is behind this position.
+  std::optional<Position> from{};
 
   bool operator==(const Gap&) const = default;
 };

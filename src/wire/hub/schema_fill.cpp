@@ -191,6 +191,7 @@ void fill(v1::Envelope& envelope, const Gap& gap) {
   out.set_count(gap.count);
   out.set_reason(of(gap.reason));
   out.set_gone(gap.gone);
+  if (gap.from) fill(*out.mutable_from(), *gap.from);
 }
 
 void fill(v1::Envelope& envelope, const Joined& joined) {

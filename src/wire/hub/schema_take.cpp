@@ -335,13 +335,15 @@ Result<FromHub> take(v1::Receipt& in) {
 
 Result<FromHub> take(v1::Gap& in) {
   Taker taker{"gap"};
-  return taker.result<FromHub>(Gap{.conversation = taker.conversation("conversation", in.conversation()),
-                                   .epoch = taker.place("epoch", in.epoch()),
-                                   .first = taker.place("first", in.first()),
-                                   .last = taker.place("last", in.last()),
-                                   .count = in.count(),
-                                   .reason = Taker::reason(in.reason()),
-                                   .gone = in.gone()});
+  Gap gap{.conversation = taker.conversation("conversation", in.conversation()),
+          .epoch = taker.place("epoch", in.epoch()),
+          .first = taker.place("first", in.first()),
+          .last = taker.place("last", in.last()),
+          .count = in.count(),
+          .reason = Taker::reason(in.reason()),
+          .gone = in.gone()};
+  if (in.has_from()) gap.from = taker.position(in.from().epoch(), in.from().offset());
+  return taker.result<FromHub>(std::move(gap));
 }
 
 Result<FromHub> take(v1::Joined& in) {

@@ -175,7 +175,8 @@ inline Gap any_gap() {
           .last = any_place(),
           .count = any<std::uint64_t>(),
           .reason = any_reason(),
-          .gone = any<bool>()};
+          .gone = any<bool>(),
+          .from = any<bool>() ? std::optional{any_position()} : std::nullopt};
 }
 
 inline Members any_members() {

@@ -30,7 +30,7 @@ class Listener {
     std::uint64_t begin;     ///< Nothing up to there is of interest.
     Position position;       ///< What was heard last, which it goes on from.
     std::uint64_t complete;  ///< Something is known of each up to there, and perhaps further.
-    std::set<std::uint64_t> received{};
+    std::map<std::uint64_t, std::string> received{};  ///< By offset: their ids.
     std::set<std::uint64_t> gone{};
     std::set<std::uint64_t> missing{};  ///< Told, and to be pulled.
     /// The next connection begins somewhere else: with everyone's messages later, as none are replayed; with
@@ -40,11 +40,22 @@ class Listener {
     [[nodiscard]] bool knows(std::uint64_t offset) const {
       return received.contains(offset) || gone.contains(offset) || missing.contains(offset);
     }
+    /// The history is another one behind a position.
+    void go_on_from(Position from) {
+      received.erase(received.upper_bound(from.offset), received.end());
+      for (auto* const offsets : {&gone, &missing})
+        offsets->erase(offsets->upper_bound(from.offset), offsets->end());
+      begin = std::min(begin, from.offset);
+      complete = std::min(complete, from.offset);
+      position = from;
+      begins_elsewhere = false;
+    }
   };
 
   /// Another connection; which conversations its Hello does not name a position of, and yet are heard.
   void reconnect(const std::set<Conversation>& unnamed) {
     pull_.reset();
+    outdated_.reset();
     for (auto& [conversation, known] : known_) known.begins_elsewhere = unnamed.contains(conversation);
   }
   void forget(const Conversation& conversation) {
@@ -55,10 +66,12 @@ class Listener {
   [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
   [[nodiscard]] bool pulls() const { return pull_.has_value(); }
   [[nodiscard]] std::uint64_t pulled() const { return pulled_; }
+  /// How often it was told that the history is another one.
+  [[nodiscard]] std::uint64_t histories() const { return histories_; }
 
   /// To be said, one at a time.
   [[nodiscard]] std::optional<wire::hub::Pull> next_pull() {
-    if (pull_) return std::nullopt;
+    if (pull_ || outdated_) return std::nullopt;
     for (const auto& [conversation, known] : known_) {
       if (known.missing.empty() || known.begins_elsewhere) continue;
       const std::uint64_t first = *known.missing.begin();
@@ -81,7 +94,14 @@ class Listener {
 
   void on(const wire::hub::Welcome& welcome) {
     const Conversation inbox{.kind = Conversation::Kind::user, .name = welcome.user};
-    known_.try_emplace(inbox, welcome.inbox);
+    const auto known = known_.find(inbox);
+    if (known == known_.end()) {
+      known_.emplace(inbox, welcome.inbox);
+    } else if (!welcome.resumed) {
+      // A hub that does not know the session goes on from where it sees fit.
+      known->second = Known{{}};
+      known->second.begins_elsewhere = true;
+    }
   }
   void on(const wire::hub::Joined& joined) {
     known_.try_emplace(Conversation{.kind = Conversation::Kind::group, .name = joined.group},
@@ -101,10 +121,11 @@ class Listener {
       known->position = delivery.position;
       known->missing.erase(offset);
     }
-    known->received.insert(offset);
+    known->received.insert_or_assign(offset, delivery.id);
   }
 
   void on(const wire::hub::Gap& gap) {
+    if (gap.reason == wire::hub::Reason::history_changed) return on_history_changed(gap);
     Known* const known = find(gap.conversation, gap.first);
     if (known == nullptr) return;
     const bool exact = gap.count == gap.last - gap.first + 1;
@@ -119,7 +140,27 @@ class Listener {
     if (!pulled && exact) known->position = {.epoch = gap.epoch, .offset = gap.last};
   }
 
+  void on_history_changed(const wire::hub::Gap& gap) {
+    const auto found = known_.find(gap.conversation);
+    if (!gap.from && histories_ > 0) return;  // it was pulled before it was known to be of another history
+    if (found == known_.end() || !gap.from)
+      return complain(gap.conversation, gap.last,
+                      "is of another history, though it was heard of in this one");
+    Known& known = found->second;
+    if (gap.from->offset > known.position.offset)
+      complain(gap.conversation, gap.from->offset, "is further than one has come");
+    known.go_on_from(*gap.from);
+    ++histories_;
+    if (!pull_ || pull_->conversation != gap.conversation) return;
+    if (pull_->first > gap.from->offset) {
+      outdated_ = std::exchange(pull_, std::nullopt);
+    } else {
+      pull_->last = std::min(pull_->last, gap.from->offset);
+    }
+  }
+
   void on(const wire::hub::Pulled& pulled) {
+    if (outdated_ && outdated_->conversation == pulled.conversation) return outdated_.reset();
     if (!pull_ || pull_->conversation != pulled.conversation)
       return complain(pulled.conversation, 0, "was not pulled");
     const Known& known = known_.at(pulled.conversation);
@@ -132,6 +173,7 @@ class Listener {
   }
   void on(const wire::hub::Refusal& refusal) {
     if (pull_ && pull_->conversation.name == refusal.group) pull_.reset();
+    if (outdated_ && outdated_->conversation.name == refusal.group) outdated_.reset();
   }
 
   Known* find(const Conversation& conversation, std::uint64_t offset) {
@@ -177,7 +219,9 @@ class Listener {
 
   std::map<Conversation, Known> known_;
   std::optional<wire::hub::Pull> pull_;
+  std::optional<wire::hub::Pull> outdated_;  ///< It is under way, and of a history that is no more.
   std::uint64_t pulled_ = 0;
+  std::uint64_t histories_ = 0;
   std::vector<std::string> complaints_;
 };
 

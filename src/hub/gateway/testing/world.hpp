@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "core/time.hpp"
 #include "hub/gateway/shard.hpp"
 
@@ -113,22 +115,46 @@ class FakeSocket final : public transport::MessageSocket {
   std::shared_ptr<Wire> wire_;
 };
 
+/// What a store keeps over restarts; a copy of it is a backup.
+struct Disk {
+  std::set<std::uint64_t> epochs{};
+  std::map<wire::hub::Conversation, std::vector<LoggedMessage>> logs{};
+  std::map<wire::hub::Conversation, wire::hub::Position> heads{};
+  std::map<wire::hub::Conversation, std::vector<wire::hub::Position>> histories{};
+  /// By device.
+  std::map<std::pair<wire::hub::Conversation, std::string>, wire::hub::Position> acknowledged{};
+};
+
 /// A log in memory whose commits come when the test says so.
 class MemoryLog final : public MessageLog {
  public:
-  explicit MemoryLog(std::uint64_t epoch) : epoch_(epoch) {}
+  explicit MemoryLog(std::uint64_t epoch) : epoch_(epoch) { disk_.epochs.insert(epoch); }
+
+  /// The hub stops: what is not committed by then is lost. It starts again with this.
+  void reopen(Disk disk, std::uint64_t epoch) {
+    disk_ = std::move(disk);
+    disk_.epochs.insert(epoch);
+    epoch_ = epoch;
+    waiting_.clear();
+  }
+  [[nodiscard]] const Disk& disk() const { return disk_; }
 
   Result<wire::hub::Position> head(const wire::hub::Conversation& of) override {
     if (unreadable) return fail(Errc::io, "the disk is gone");
-    const auto& stored = logs_[of];
-    return stored.empty() ? wire::hub::Position{.epoch = epoch_} : stored.back().delivery.position;
+    const auto found = disk_.heads.find(of);
+    return found == disk_.heads.end() ? wire::hub::Position{.epoch = epoch_} : found->second;
   }
+  Result<std::vector<wire::hub::Position>> history(const wire::hub::Conversation& of) override {
+    if (broken) return fail(Errc::io, "the disk is gone");
+    return disk_.histories[of];
+  }
+  [[nodiscard]] bool knows(std::uint64_t epoch) const override { return disk_.epochs.contains(epoch); }
   Result<LogPage> page(const wire::hub::Conversation& of, wire::hub::Position after,
                        PageLimits limits) override {
     if (broken) return fail(Errc::io, "the disk is gone");
     if (torn) return fail(Errc::malformed, "the page is damaged");
     LogPage page;
-    const auto& stored = logs_[of];
+    const auto& stored = disk_.logs[of];
     if (!stored.empty()) page.first = stored.front().delivery.position;
     Bytes bytes;
     for (const LoggedMessage& message : stored) {
@@ -154,14 +180,15 @@ class MemoryLog final : public MessageLog {
   }
   void acknowledge(const wire::hub::Conversation& inbox, const std::string& device,
                    wire::hub::Position up_to) override {
-    auto& known = acknowledged_[{inbox, device}];
+    auto& known = disk_.acknowledged[{inbox, device}];
     known = std::max(known, up_to);
   }
   Result<wire::hub::Position> acknowledged(const wire::hub::Conversation& inbox,
                                            const std::string& device) override {
     if (broken) return fail(Errc::io, "the disk is gone");
-    if (device.empty() || acknowledged_.contains({inbox, device})) return acknowledged_[{inbox, device}];
-    const auto& stored = logs_[inbox];
+    auto& marks = disk_.acknowledged;
+    if (device.empty() || marks.contains({inbox, device})) return marks[{inbox, device}];
+    const auto& stored = disk_.logs[inbox];
     if (stored.empty()) return wire::hub::Position{.epoch = epoch_};
     const wire::hub::Position first = stored.front().delivery.position;
     return wire::hub::Position{.epoch = first.epoch, .offset = first.offset - 1};
@@ -178,15 +205,18 @@ class MemoryLog final : public MessageLog {
         done(ticket, Status{fail(Errc::io, "the disk is gone")});
         continue;
       }
-      logs_[message->delivery.to].push_back(*message);
+      write(*message);
       done(ticket, Status{});
     }
   }
   /// What an earlier run has left.
-  void keep(wire::hub::Delivery delivery) { logs_[delivery.to].push_back({.delivery = std::move(delivery)}); }
+  void keep(wire::hub::Delivery delivery) {
+    disk_.epochs.insert(delivery.position.epoch);
+    write({.delivery = std::move(delivery)});
+  }
   /// Removes all but the last ones of a conversation.
   void trim(const wire::hub::Conversation& of, std::size_t keep) {
-    auto& stored = logs_[of];
+    auto& stored = disk_.logs[of];
     if (stored.size() > keep) stored.erase(stored.begin(), stored.end() - static_cast<std::ptrdiff_t>(keep));
   }
 
@@ -198,10 +228,16 @@ class MemoryLog final : public MessageLog {
   std::size_t most_waiting = 10'000;
 
  private:
+  void write(const LoggedMessage& message) {
+    const auto& [of, at] = std::pair{message.delivery.to, message.delivery.position};
+    wire::hub::Position& head = disk_.heads[of];
+    if (head.epoch != at.epoch) disk_.histories[of].push_back({.epoch = at.epoch, .offset = head.offset + 1});
+    head = at;
+    disk_.logs[of].push_back(message);
+  }
+
   std::uint64_t epoch_;
-  std::map<wire::hub::Conversation, std::vector<LoggedMessage>> logs_;
-  std::map<std::pair<wire::hub::Conversation, std::string>, wire::hub::Position>
-      acknowledged_;  ///< By device.
+  Disk disk_;
   std::deque<std::pair<SharedMessage, std::uint64_t>> waiting_;
 };
 
@@ -211,19 +247,8 @@ class World {
       : ledger(settings), settings_(settings) {
     mail_.resize(shards * shards);
     for (std::size_t i = 0; i < shards; ++i) {
-      auto site = std::make_unique<Site>(*this, static_cast<ShardId>(i), shards);
-      site->shard = std::make_unique<Shard>(
-          Shard::Surroundings{.self = static_cast<ShardId>(i),
-                              .shards = shards,
-                              .epoch = kEpoch,
-                              .dedup_key = {},
-                              .log = site->log,
-                              .port = *site,
-                              .observer = *site,
-                              .ledger = ledger,
-                              .share_of = [this](const std::string& user) { return share_of(user); }},
-          settings);
-      sites_.push_back(std::move(site));
+      sites_.push_back(std::make_unique<Site>(*this, static_cast<ShardId>(i), shards));
+      start(*sites_.back());
     }
   }
   World(const World&) = delete;
@@ -261,11 +286,14 @@ class World {
     hello.user = std::move(user);
     client.ref = sites_[shard]->shard->open(std::make_unique<FakeSocket>(client.wire),
                                             wire::hub::Encoding::proto, now);
+    wires_.push_back(client.wire);
     say(client, std::move(hello));
     return client;
   }
 
+  /// Not by a client whose hub has started again since: others may have its number now.
   void say(Client& client, wire::hub::FromClient message) {
+    if (client.wire->gone) return;
     site(client).shard->heard(client.ref, std::move(message), 100, now);
   }
   /// A message with a text; returns its seq.
@@ -298,6 +326,7 @@ class World {
     }
   }
   void hang_up(Client& client) {
+    if (client.wire->gone) return;
     site(client).shard->lost(client.ref, {.code = Errc::closed, .message = "it closed"}, now);
   }
 
@@ -340,6 +369,37 @@ class World {
     }
     settle();
   }
+
+  /// The hub is killed and starts anew with these disks, one for each shard: all connections end, and what
+  /// was on its way anywhere is lost. `epoch` is one that no store has had.
+  struct Restart {
+    std::uint64_t epoch;
+    std::vector<Disk> disks;
+    enum class Secrets : std::uint8_t {
+      kept,
+      lost
+    } secrets = Secrets::kept;  ///< By which sessions are known.
+  };
+  void restart(Restart with) {
+    for (auto& letters : mail_) letters.clear();
+    for (const auto& site : sites_) site->shard.reset();
+    for (const auto& wire : std::exchange(wires_, {})) {
+      if (!wire->closed) wire->cut = true;
+    }
+    epoch_ = with.epoch;
+    if (with.secrets == Restart::Secrets::lost) signature_ = fmt::format("#{}", epoch_);
+    for (std::size_t i = 0; i < sites_.size(); ++i) {
+      sites_[i]->log.reopen(std::move(with.disks.at(i)), epoch_);
+      start(*sites_[i]);
+    }
+  }
+  /// What a backup of the whole hub holds.
+  [[nodiscard]] std::vector<Disk> disks() const {
+    std::vector<Disk> all;
+    for (const auto& site : sites_) all.push_back(site->log.disk());
+    return all;
+  }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 
   [[nodiscard]] Shard& shard(std::size_t index = 0) { return *sites_[index]->shard; }
   [[nodiscard]] MemoryLog& log(std::size_t index = 0) { return sites_[index]->log; }
@@ -385,12 +445,13 @@ class World {
       return identity;
     }
     std::string session_token(std::string_view user, std::string_view session) override {
-      return std::string{user}.append(1, '/').append(session);
+      return fmt::format("{}/{}{}", user, session, world.signature_);
     }
     std::optional<std::string> session_of(std::string_view token, std::string_view user) override {
-      const auto slash = token.find('/');
-      if (slash == std::string_view::npos || token.substr(0, slash) != user) return std::nullopt;
-      return std::string{token.substr(slash + 1)};
+      const std::string mine = fmt::format("{}/", user);
+      const std::string& signature = world.signature_;
+      if (!token.starts_with(mine) || !token.ends_with(signature)) return std::nullopt;
+      return std::string{token.substr(mine.size(), token.size() - mine.size() - signature.size())};
     }
     std::string new_session() override { return "s" + std::to_string(++world.sessions_); }
     std::uint64_t random(std::uint64_t below) override { return ++world.random_ % below; }
@@ -408,6 +469,19 @@ class World {
     std::unique_ptr<Shard> shard;
   };
 
+  void start(Site& site) {
+    site.shard = std::make_unique<Shard>(
+        Shard::Surroundings{.self = site.self,
+                            .shards = site.shards,
+                            .epoch = epoch_,
+                            .dedup_key = {},
+                            .log = site.log,
+                            .port = site,
+                            .observer = site,
+                            .ledger = ledger,
+                            .share_of = [this](const std::string& user) { return share_of(user); }},
+        settings_);
+  }
   Site& site(const Client& client) { return *sites_[client.ref.shard]; }
   std::shared_ptr<UserShare> share_of(const std::string& user) {
     auto& share = shares_[user];
@@ -416,7 +490,10 @@ class World {
   }
 
   Envelopes envelopes_;
-  std::vector<std::deque<Mail>> mail_;  ///< By sender and receiver.
+  std::uint64_t epoch_ = kEpoch;
+  std::string signature_;                     ///< Of the tokens of sessions.
+  std::vector<std::shared_ptr<Wire>> wires_;  ///< Of this run.
+  std::vector<std::deque<Mail>> mail_;        ///< By sender and receiver.
   GatewaySettings settings_;
   std::map<std::string, std::shared_ptr<UserShare>> shares_;
   std::vector<std::pair<std::string, wire::hub::Reason>> ends_;
