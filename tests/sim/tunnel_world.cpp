@@ -154,7 +154,7 @@ void TunnelEnd::forget_dial(wire::SocketId id) {
 void TunnelEnd::dial_answered(wire::SocketId id, std::uint32_t connection) {
   if (dials_.erase(id) == 0) return;
   if (plans_[connection].dial_fails) {
-    session_.dial_failed(id, wire::CloseReason::dial_failed, "nobody listens there", timeline_.now());
+    session_.dial_failed(id, wire::CloseReason::dial_failed, timeline_.now());
   } else {
     const auto& app = apps_[connection];
     auto socket = app->connect();
