@@ -143,7 +143,8 @@ TEST(HubServer, BurnsAndLimitsTries) {
 
 TEST(HubServer, RunsTimeOut) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
-    Fixture fixture{shard, {.mailboxes = {.life = 200ms, .placeless = {.longest = 400ms, .shortest = 400ms}}}};
+    Fixture fixture{shard,
+                    {.mailboxes = {.life = 200ms, .placeless = {.longest = 400ms, .shortest = 400ms}}}};
     const Client host = co_await fixture.dial();
     const Client idle = co_await fixture.dial();
     co_await host.ask(R"({"type":"open"})");

@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaxConnectionsPerNetwork = 1'024;
 /// Before their request is read: with TLS each holds 30 KiB, and what a core shakes hands with in a second.
 /// When all are taken the oldest one gives way, so each has a second even while others come at that rate.
 inline constexpr std::size_t kPendingHandshakes = 1'024;
-/// Beyond the total and still read, so that health checks and metrics are answered by a server that is full: a
-/// few scrapers and probes at once.
+/// Beyond the total and still read, so that health checks and metrics are answered by a server that is full:
+/// a few scrapers and probes at once.
 inline constexpr std::size_t kPageReserve = 64;
 /// The shortest time that anyone unauthenticated is left when all slots are taken: a TLS handshake and a
 /// request over a round trip of 300 ms.
@@ -52,8 +52,8 @@ inline constexpr std::size_t kMaxMailboxWaiters = 5'000;
 /// wants it: a host's HELLO and the answer over a slow path; one round trip of 2 s.
 inline constexpr auto kVisitorFirstMessage = 10s;
 inline constexpr auto kVisitorYields = 2s;
-/// One host's burns charge one address no more often than this, so that a host which burns whatever comes does
-/// not use up the tries of its visitors.
+/// One host's burns charge one address no more often than this, so that a host which burns whatever comes
+/// does not use up the tries of its visitors.
 inline constexpr auto kBurnChargePause = 60s;
 
 // --- messaging -------------------------------------------------------------------------------------------

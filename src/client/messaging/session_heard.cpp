@@ -241,9 +241,8 @@ void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
       tell(std::move(*failed.gap), std::move(before));
     }
     pull_next(now);
-  } else if (!refusal.group.empty() &&
-             (refusal.reason == Reason::forbidden || refusal.reason == Reason::too_many_groups ||
-              is_malformed)) {
+  } else if (!refusal.group.empty() && (refusal.reason == Reason::forbidden ||
+                                        refusal.reason == Reason::too_many_groups || is_malformed)) {
     groups_.erase(refusal.group);
   }
   tell(std::move(refusal));

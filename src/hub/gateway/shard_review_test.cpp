@@ -136,7 +136,8 @@ TEST_F(ShardReview, APullOfWhatAnEarlierRunLeftDoesNotMixUpPositions) {
   const auto receipts = bob.all<wire::hub::Receipt>();
   ASSERT_THAT(receipts, SizeIs(1));
   EXPECT_EQ(receipts[0].level, Level::delivered);
-  EXPECT_EQ(world.log().acknowledged(user("ann"), "").value(), (Position{.epoch = World::kEpoch, .offset = 11}));
+  EXPECT_EQ(world.log().acknowledged(user("ann"), "").value(),
+            (Position{.epoch = World::kEpoch, .offset = 11}));
 }
 
 TEST_F(ShardReview, WhoResumesManyGroupsIsReplayedAtThePaceAtWhichTheyTakeIt) {

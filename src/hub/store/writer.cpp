@@ -50,7 +50,8 @@ Result<std::unique_ptr<Store::Writer>> Store::Writer::open(StoreOptions options)
   }
   auto folder = Folder::hold(options.folder);
   if (!folder) return fail(std::move(folder.error()));
-  auto opened = open_database(*folder, options.bound, {.now = options.clocks().wall, .random = options.random()});
+  auto opened =
+      open_database(*folder, options.bound, {.now = options.clocks().wall, .random = options.random()});
   if (!opened) return fail(std::move(opened.error()));
   auto damage = std::make_unique<Damage>();
   auto log =
