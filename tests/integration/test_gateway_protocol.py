@@ -868,7 +868,7 @@ def test_a_session_of_another_run_goes_on(crew, open_scene):
     assert kick["reason"] == "SHUTTING_DOWN" and kick["retryAfterMs"] > 0
     other = Scene(crew, data=data)
     ann = other.come("ann")
-    ann.publish(group("ops"), "two", level="STORED")
+    ann.publish(group("ops"), "two", id="another", level="STORED")
     receipt = ann.hear("receipt")
     assert receipt["epoch"] > bob.welcome["epoch"] and receipt["offset"] == 2
     again = other.come("bob", resume=resume(bob, (group("ops"), 1)))

@@ -108,7 +108,7 @@ def test_a_flipped_byte_in_the_store_costs_one_message(crew):
     bob = loop.client(hub, "bob")
     bob.join("ops")
     ann = loop.client(hub, "ann")
-    ann.publish(OPS, "message 9", level="STORED")
+    ann.publish(OPS, "message 9", id="another", level="STORED")
     ann.hear("receipt", reason="NONE")
     assert bob.hear_texts(1) == ["message 9"]
     assert hub.terminate() == 0
@@ -122,14 +122,14 @@ def test_subscribers_of_a_damaged_conversation_stay_connected(crew):
     ann.hear("receipt", reason="NONE")
     assert hub.terminate() == 0
     file = data / "messages.db"
-    file.write_bytes(file.read_bytes().replace(b"damage me", b"damage \xe9"))
+    file.write_bytes(file.read_bytes().replace(b"damage me", b"damage \xe9e"))
     hub = MessagingHub(crew, UNLIMITED, data=data).wait()
     options = ["--hub", hub.url.replace("http", "ws", 1)]
     bob = sluice.start(crew, "subscribe", "subscribe", *options, "--user", "bob")
     gap = bob.wait_event("gap")
     assert (gap["first"], gap["last"]) == (1, 1) and "damaged" in json.dumps(gap).lower()
     ann = loop.client(hub, "ann")
-    ann.publish({"user": "bob"}, "hello", level="STORED")
+    ann.publish({"user": "bob"}, "hello", id="another", level="STORED")
     assert bob.wait_event("delivery")["text"] == "hello"
     assert not [event for event in bob.events if event["event"] == "retry"]
     streams.eventually("it is acknowledged", lambda: loop.client(hub, "bob").welcome["inbox"]["offset"] == 2)

@@ -181,7 +181,7 @@ TEST_F(ShardHistory, ARestoredMarkSwallowsNoNewMessageOfAnInbox) {
   for (const char* const text : {"1", "2"}) world.publish(ann, user("bob"), text);
   settle(ann);
   // Acknowledged by a client that had seen more than was stored.
-  world.log().acknowledge(user("bob"), {.epoch = World::kEpoch, .offset = 9});
+  world.log().acknowledge(user("bob"), "", {.epoch = World::kEpoch, .offset = 9});
   restart(world.disks());
   auto dora = connect("dora");
   world.publish(dora, user("bob"), "new");

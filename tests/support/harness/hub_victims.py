@@ -77,11 +77,12 @@ class Victims:
         self.ann = Client(port, "ann")
         self.bob = Client(port, "bob", acknowledges=True)
 
-    def measure(self, seconds):
+    def measure(self, seconds, newcomers=1):
+        """For so long, and until so many newcomers have got in, or ten have not."""
         talks, connects, turned_away = [], [], 0
         due = time.monotonic()
         end = due + seconds
-        while due < end:
+        while due < end or len(connects) < newcomers and turned_away < 10:
             sent = time.monotonic()
             self.ann.publish("bob")
             delivery = self.bob.hear("delivery")
