@@ -74,7 +74,9 @@ asio::awaitable<transport::HttpResponse> HubPages::metrics(transport::HttpReques
     refusal.headers.push_back({.name = "WWW-Authenticate", .value = "Bearer realm=\"sluice hub\""});
     co_return refusal;
   }
-  const bool is_fresh = gathered_ && Clock::now() - *gathered_ < kMetricsAge;
+  const Duration max_age = around_.gateway != nullptr ? around_.gateway->settings().metrics.max_age
+                                                      : hub::config::Metrics{}.max_age;
+  const bool is_fresh = gathered_ && Clock::now() - *gathered_ < max_age;
   // While somebody gathers, the others are shown what there was; only at the very first there is nothing.
   if (!is_fresh && !(gathering_ && gathered_)) {
     const Gathering gathering{gathering_};

@@ -18,10 +18,6 @@
 
 namespace sluice::api {
 
-/// How long one page of figures is shown again instead of being gathered anew: who asks more often than once
-/// a second learns little, and each time costs every loop a look at each of its connections.
-inline constexpr std::chrono::seconds kMetricsAge{1};
-
 /// What a hub shows over plain HTTP requests: `/healthz`, `/readyz`, `/metrics`, and administration under
 /// `/v1/admin/`.
 ///

@@ -260,7 +260,10 @@ std::vector<Field> fields_of(Settings& settings) {
   Section{all, "names"}.live("allow_invisible", &gateway.invisible_names);
   add_store(all, settings.store);
   Section{all, "admin"}.live("token_file", &settings.admin.token_file);
-  Section{all, "metrics"}.live("token_file", &settings.metrics.token_file);
+  Section{all, "metrics"}
+      .live("token_file", &settings.metrics.token_file)
+      .live("max_age", &settings.metrics.max_age)
+      .from(Duration{0s}, Duration{1h});
   add_log(all, settings.log);
   return all;
 }

@@ -117,6 +117,9 @@ struct Admin {
 
 struct Metrics {
   std::filesystem::path token_file{};  ///< Empty: anybody may read `/metrics`.
+  /// How long one page of figures is shown again instead of being gathered anew: a scraper that asks more
+  /// often than once a second learns little, and each time costs every loop a look at all its connections.
+  Duration max_age = std::chrono::seconds{1};
 };
 
 /// Everything that the file says, with the defaults of what it does not.

@@ -414,8 +414,9 @@ class GatewaySimulation : public ::testing::TestWithParam<unsigned> {
         EXPECT_FALSE(known.gone.contains(offset) && logged.contains(offset)) << offset << " is not gone";
         const auto received = known.received.find(offset);
         const auto kept = logged.find(offset);
-        if (received != known.received.end() && kept != logged.end())
+        if (received != known.received.end() && kept != logged.end()) {
           EXPECT_EQ(received->second, kept->second) << offset << " is another message";
+        }
       }
     }
   }

@@ -36,7 +36,9 @@ TEST(Ranking, NamesOneThatHasTheMostWhateverCameBefore) {
     std::uint32_t most = 0;
     for (const auto& [who, count] : counts) most = std::max(most, count);
     ASSERT_EQ(ranking.largest().has_value(), most > 0);
-    if (most > 0) ASSERT_EQ(counts.at(*ranking.largest()), most);
+    if (most > 0) {
+      ASSERT_EQ(counts.at(*ranking.largest()), most);
+    }
     ASSERT_EQ(ranking.count_of(member), counts[member]);
   }
 }

@@ -35,7 +35,7 @@ class DamageTest : public ::testing::Test {
     reader_.reset();
     writer_.reset();
     opened_.reset();
-    opened_.emplace(open_database(folder_, 64_MiB).value());
+    opened_.emplace(open_database(folder_, 64_MiB, {}).value());
     const Retention retention{.age = std::chrono::hours{1}, .count = 10'000, .bytes = 64_MiB};
     writer_.emplace(
         LogWriter::prepare(opened_->database, {.retention = [=](const Conversation&) { return retention; },
@@ -45,7 +45,7 @@ class DamageTest : public ::testing::Test {
                                                .damage = &damage_})
             .value());
     reader_.emplace(Reader::open({.database = folder_.database(),
-                                  .epoch = opened_->epoch,
+                                  .epochs = opened_->epochs,
                                   .acknowledgements = acknowledgements_,
                                   .damage = &damage_})
                         .value());

@@ -46,7 +46,7 @@ class IdLogTest : public ::testing::Test {
   }
 
   Folder folder_ = Folder::hold(std::string{kInMemory}).value();
-  OpenedDatabase opened_ = open_database(folder_, Bytes{64 << 20}).value();
+  OpenedDatabase opened_ = open_database(folder_, Bytes{64 << 20}, {}).value();
   IdLog::Limits limits_{};
   std::optional<IdLog> log_;
 };

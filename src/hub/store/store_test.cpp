@@ -281,7 +281,7 @@ TEST_F(StoreTest, KnowsTheEpochsThatItHadAndWhereEachBeganInAConversation) {
 TEST_F(StoreTest, NumbersTheRunsOfAStoreThatKeepsNothingLikeNoOther) {
   StoreOptions with = options();
   with.folder = kInMemory;
-  with.now = system_time;
+  with.clocks = system_clocks;
   open(with);
   const std::uint64_t first = store->epoch();
   open(with);
@@ -739,14 +739,14 @@ TEST_F(StoreTest, RefusesWhatIsNoDatabase) {
 TEST_F(StoreTest, RefusesAnotherProgramsDatabaseAndALaterVersions) {
   open();
   store.reset();
-  const auto set = [&](const std::string& pragma) {
+  const auto pragma_is = [&](const std::string& pragma) {
     auto database = sqlite::Database::open(folder.database(), sqlite::Database::Access::read_write);
     ASSERT_TRUE(database);
     ASSERT_TRUE(database->execute("PRAGMA " + pragma));
   };
-  set("user_version = 99");
+  pragma_is("user_version = 99");
   EXPECT_EQ(code_of_opening(options()), Errc::unsupported);
-  set("application_id = 1");
+  pragma_is("application_id = 1");
   EXPECT_EQ(code_of_opening(options()), Errc::malformed);
 }
 
