@@ -94,7 +94,7 @@ TEST(HubServer, IntroducesTwoClientsAndTellsItsHealth) {
     EXPECT_EQ(co_await visitor.heard->message(), R"({"type":"message","body":"d29ybGQ="})");
     EXPECT_EQ(co_await host.ask(R"({"type":"ping"})"), R"({"type":"pong"})");
     EXPECT_EQ(co_await fixture.healthz(),
-              "{\"status\":\"ok\",\"version\":\"1.2.3\",\"mailboxes\":1,\"connections\":2,\"introductions\":"
+              "{\"status\":\"ok\",\"version\":\"1.2.3\",\"mailboxes\":1,\"connections\":3,\"introductions\":"
               "1,\"denied\":{}}\n");
     visitor.link->close();
     EXPECT_EQ(co_await host.heard->message(), R"({"type":"peer_left","reason":"left"})");

@@ -15,6 +15,8 @@ class TemporaryFile {
   explicit TemporaryFile(std::string_view content) {
     path_ = testing::TempDir() + "code_source_test." + std::to_string(::getpid());
     std::ofstream{path_} << content;
+    std::filesystem::permissions(path_,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   }
   ~TemporaryFile() { std::filesystem::remove(path_); }
   TemporaryFile(const TemporaryFile&) = delete;

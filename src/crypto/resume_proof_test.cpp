@@ -43,7 +43,7 @@ TEST(ResumeProof, IsTakenApartOrNotAtAll) {
   for (const std::string& text :
        std::vector<std::string>{std::string{}, std::string{"."}, "s." + tag, "s..-" + tag, "s.x." + tag,
                                 "s.1x." + tag, ".1." + tag, "s.99999999999999999999." + tag, "s.-1." + tag,
-                                "s.1.aa", std::string(65, 's') + ".1." + tag}) {
+                                "s.1.aa", std::string(256, 's') + ".1." + tag}) {
     EXPECT_FALSE(parse_resume_proof(text)) << text;
   }
 }

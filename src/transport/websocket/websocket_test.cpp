@@ -258,7 +258,7 @@ TEST(WebSocketServer, AnswersPlainRequests) {
               "HTTP/1.1 404");
     EXPECT_EQ(
         co_await status("GET /v1/echo HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
-                        "Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 7\r\n\r\n"),
+                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 7\r\n\r\n"),
         "HTTP/1.1 426");
     EXPECT_EQ(
         co_await status("GET /v1/echo HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
