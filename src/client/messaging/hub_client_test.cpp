@@ -204,8 +204,10 @@ TEST(HubClient, DoesNotSendWhatIsTooLargeInJsonAndGoesOn) {
   fixture.hub.welcome();
   const Conversation to{.kind = Conversation::Kind::group, .name = "g"};
   fixture.tasks.spawn([](HubClient& client, Conversation group) -> asio::awaitable<void> {
-    for (const std::string& text : {std::string(20'000, '\x01'), std::string{"small"}}) {
-      (void)co_await client.publish({.to = group, .content = {.kind = Content::Kind::text, .bytes = text}});
+    const std::vector<std::string> texts{std::string(20'000, '\x01'), "small"};
+    for (const std::string& text : texts) {
+      Draft draft{.to = group, .content = {.kind = Content::Kind::text, .bytes = text}};
+      (void)co_await client.publish(std::move(draft));
     }
   }(fixture.client, to));
   fixture.settle();

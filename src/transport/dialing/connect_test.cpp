@@ -259,7 +259,10 @@ TEST_F(ConnectTest, LeavesNothingBehindWhenItIsCancelledAtAnyTime) {
     runtime::TaskScope scope{shard_.get_executor()};
     Connect connect{shard_.get_executor()};
     scope.spawn([](Connect& self, std::uint16_t port) -> asio::awaitable<void> {
-      (void)co_await self.run({.host = "db", .port = port}, {.limit = 1h});
+      // Named: GCC 12 destroys the temporaries of a co_await expression twice (GCC bug 99576).
+      const Destination db{.host = "db", .port = port};
+      const ConnectOptions patient{.limit = 1h};
+      (void)co_await self.run(db, patient);
     }(connect, dead.port()));
     run_for(after);
     scope.cancel();
