@@ -106,7 +106,7 @@ def test_names_of_the_hosts_file_are_found_without_asking_anybody(crew):
 
 
 def test_a_hub_is_found_by_name_beside_a_dead_address(crew):
-    hub = sluice.start_hub(crew)
+    hub = sluice.start_hub(crew, "--public-name", "hub.test")
     port = int(hub.url.rpartition(":")[2])
     dead = crew.adopt(socket.create_server(("127.9.9.9", port), backlog=0))
     fill(crew, dead)

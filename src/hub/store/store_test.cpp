@@ -733,6 +733,9 @@ TEST_F(StoreTest, LeavesAFolderToTheHubThatHasIt) {
 TEST_F(StoreTest, RefusesWhatIsNoDatabase) {
   std::filesystem::create_directory(folder.store());
   std::ofstream{folder.database()} << std::string(10'000, 'x');
+  EXPECT_EQ(code_of_opening(options()), Errc::permission_denied) << "others may read it";
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder.database(), perms::owner_read | perms::owner_write);
   EXPECT_EQ(code_of_opening(options()), Errc::malformed);
 }
 
