@@ -162,6 +162,7 @@ Status HubServer::Impl::create_gateway() {
   for (hub::service::Gateway::Place& place : gateway_->places())
     shards.push_back({.executor = std::move(place.executor), .handler = std::move(place.handler)});
   std::vector<asio::any_io_executor> loops;
+  loops.reserve(shards.size());
   for (const websocket::SocketShard& shard : shards) loops.push_back(shard.executor);
   pulse_ = std::make_unique<hub::service::Pulse>(tasks_.executor(), std::move(loops));
   tasks_.spawn(pulse_->run());

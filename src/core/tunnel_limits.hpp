@@ -59,10 +59,10 @@ inline constexpr Bytes kMinTunnelMemory = 16_MiB;
 
 // --- log ------------------------------------------------------------------------------------------------
 
-/// How often a session logs each kind of rejected or closed connection: the other side decides how many there
-/// are.
+/// How often a session logs each kind of rejected or closed connection, by reason and target: the other side
+/// decides how many there are.
 inline constexpr auto kRejectionLogPause = 1min;
-inline constexpr std::size_t kRejectionKinds = 16;  // more than there are reasons
+inline constexpr std::size_t kRejectionKinds = 64;
 
 // --- descriptors ----------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class MailboxService::Connection final : public transport::LinkListener {
 };
 
 MailboxService::MailboxService(asio::any_io_executor executor, MailboxServiceOptions options, Random random)
-    : options_(std::move(options)),
+    : options_(options),
       mailboxes_(options_.limits, std::move(random)),
       timer_(std::move(executor), TimePoint::max()) {}
 

@@ -145,7 +145,7 @@ def test_a_refusal_is_told_and_fails(crew, hub):
                                    ["--to", "bob", "--key", "x" * 65, "x"]])
 def test_what_no_hub_would_take_is_not_sent(crew, hub, words):
     code, events = publish(crew, hub, "--user", "ann", *words)
-    assert code == 1
+    assert code == 2
     assert events[-1]["code"] == "invalid_argument"
 
 

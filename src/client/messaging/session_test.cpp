@@ -53,7 +53,10 @@ void welcome(Session& session, Welcome welcome = {.user = "me", .session_token =
 }
 
 Delivery delivery(Conversation to, std::uint64_t offset) {
-  return {.from = "ann", .to = std::move(to), .id = "x", .position = {.epoch = 3, .offset = offset}};
+  return {.from = "ann",
+          .to = std::move(to),
+          .id = std::to_string(offset),
+          .position = {.epoch = 3, .offset = offset}};
 }
 
 TEST(Session, SaysHelloFirstAndNothingElseUntilItIsWelcome) {
@@ -681,7 +684,8 @@ TEST(SessionSimulation, FetchesWhatTheHubDropped) {
 constexpr std::uint64_t kRun = limits::kFirstUniqueEpoch + 100;  ///< As hubs number theirs.
 
 Delivery at(Conversation to, Position position) {
-  return {.from = "ann", .to = std::move(to), .id = "x", .position = position};
+  const std::string id = std::to_string(position.epoch) + ":" + std::to_string(position.offset);
+  return {.from = "ann", .to = std::move(to), .id = id, .position = position};
 }
 /// Deliveries as their positions, gaps as `REASON FIRST-LAST`.
 std::vector<std::string> told(Session& session) {

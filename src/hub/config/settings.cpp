@@ -132,6 +132,7 @@ std::vector<SettingChange> fields_that_differ(const Settings& old, const Setting
 
 std::vector<std::string> keys_of(const std::vector<SettingChange>& changes) {
   std::vector<std::string> keys;
+  keys.reserve(changes.size());
   for (const SettingChange& change : changes) keys.push_back(change.key);
   return keys;
 }

@@ -178,7 +178,7 @@ void Shard::refresh(Connection& connection, const wire::hub::Refresh& refresh, M
   wire::hub::Refreshed refreshed{.expires_at = connection.identity.expires_at};
   const wire::hub::Limits allowed = allow(connection, now.at);
   if (allowed != connection.allowed) refreshed.limits = connection.allowed = allowed;
-  say(connection, std::move(refreshed), now);
+  say(connection, refreshed, now);
   std::vector<Conversation> lost;
   for (const auto& [conversation, interest] : connection.interests) {
     const bool is_group = conversation.kind == Conversation::Kind::group;

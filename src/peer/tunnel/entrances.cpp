@@ -206,7 +206,7 @@ asio::awaitable<void> Entrances::run() {
   try {
     co_await tasks.join();
     co_return;
-  } catch (const boost::system::system_error&) {
+  } catch (const boost::system::system_error&) {  // NOLINT(bugprone-empty-catch): handled below, by awaiting
     // Cancelled: so are those that take the connections.
   }
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation{});

@@ -58,7 +58,8 @@ void ForwardSession::on_stream_end(wire::SocketId id, const StreamEnd& end) {
   Endpoint::on_stream_end(id, end);
   if (end.by == StreamEnd::By::remote && end.reason != wire::CloseReason::normal &&
       end.reason != wire::CloseReason::reset) {
-    if (const auto times = pace_.note(std::string{name_of(end.reason)}, Clock::now())) {
+    // The text names the target. However many a host makes up, each answers a connection of our own user's.
+    if (const auto times = pace_.note(fmt::format("{} {}", name_of(end.reason), end.text), Clock::now())) {
       observe::log(LogLevel::warn, "tunnel", [&end, &times] {
         return fmt::format("the host closed a connection ({}){}{}{}", name_of(end.reason),
                            end.text.empty() ? "" : ": ", end.text,

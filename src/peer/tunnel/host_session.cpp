@@ -48,19 +48,19 @@ asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial
     session().dialed(id, std::make_unique<TcpSocket>(std::move(*connected), report_as(id)), Clock::now());
   } else {
     const DialFailure& failure = connected.error();
-    log_rejected(failure.reason, "cannot reach " + failure.text);
+    log_rejected({.reason = failure.reason, .target = target.name}, "cannot reach " + failure.text);
     session().dial_failed(id, failure.reason, Clock::now());
   }
   after_input();
 }
 
 void HostSession::on_refused(wire::CloseReason reason, const std::string& text) {
-  log_rejected(reason, "rejected a connection: " + text);
+  log_rejected({.reason = reason}, "rejected a connection: " + text);
 }
 
 /// A line of each kind once a minute: a client decides how many there are.
-void HostSession::log_rejected(wire::CloseReason reason, const std::string& text) {
-  const auto times = pace_.note(std::string{name_of(reason)}, Clock::now());
+void HostSession::log_rejected(const Rejection& what, const std::string& text) {
+  const auto times = pace_.note(fmt::format("{} {}", name_of(what.reason), what.target), Clock::now());
   if (!times) return;
   observe::log(observe::LogLevel::warn, "tunnel", [&] {
     return fmt::format("{}{}", text,

@@ -24,7 +24,11 @@ class HostSession final : public Endpoint {
   void dial(wire::SocketId id, const Target& target) override;
   void forget_dial(wire::SocketId id) override;
   void on_refused(wire::CloseReason reason, const std::string& text) override;
-  void log_rejected(wire::CloseReason reason, const std::string& text);
+  struct Rejection {
+    wire::CloseReason reason;
+    std::string target{};  ///< One of the host's own, where there is one.
+  };
+  void log_rejected(const Rejection& what, const std::string& text);
   static boost::asio::awaitable<std::expected<StreamSocket, DialFailure>> connect(Dial& dial,
                                                                                   const Target& target);
   boost::asio::awaitable<void> serve(wire::SocketId id, std::shared_ptr<Dial> dial, const Target& target);

@@ -49,7 +49,7 @@ std::optional<Race::Step> Race::next(TimePoint now, Room room) {
   }
   const Family family = next_family();
   auto& untried = half(family).untried;
-  const Step step{.id = ++last_id_, .address = untried.front(), .gives_way = gives_way};
+  Step step{.id = ++last_id_, .address = untried.front(), .gives_way = gives_way};
   untried.pop_front();
   attempts_.emplace(step.id, now);
   last_family_ = family;
