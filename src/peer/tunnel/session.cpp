@@ -170,6 +170,7 @@ void Session::remove(Entry& entry, const StreamEnd& end, TimePoint now) {
   schedule(entry, std::nullopt);
   (entry.owing ? owing_ : quiet_).erase(entry.place);
   streams_.erase(id);
+  (void)budget_.set_overhead(limits::kEarlyPacketMemory * totals_.waiting);  // it only shrinks
   descriptors_.give(1);
   closed_.add(id);
   shell_.on_stream_end(id, end);
