@@ -1,8 +1,11 @@
 """What one user does at a hub, and what it leaves the others: nothing that is theirs is taken, dropped or disconnected."""
 
+import re
 import time
 
 import pytest
+from harness import streams
+from harness.attacker import start_attack
 from harness.hub_clients import Loop, MessagingHub
 from harness.hub_tokens import EVERYTHING, Issuer
 
@@ -63,6 +66,29 @@ def test_a_request_to_a_client_that_dies_is_answered_at_once(open_hub, loop):
     bob.drop()
     assert ann.hear("reply")["reason"] == "OFFLINE"
     assert time.monotonic() - began < 10
+
+
+def test_stored_messages_survive_a_sender_who_floods_the_inbox(crew, open_hub, loop):
+    hub = open_hub('[store]\nmax_bytes = "2MiB"\n')
+    ann = loop.client(hub, "ann")
+    for number in range(20):
+        ann.publish(user("nobody"), f"kept {number}", level="STORED")
+    for _ in range(20):
+        assert ann.hear("receipt")["reason"] == "NONE"
+    attacker = start_attack(crew, "stored", hub.port)
+
+    def trimmed():
+        found = re.findall(r'^sluice_hub_store_removed_total{.*"trimmed".*} (\S+)$', hub.page("/metrics")[1], re.MULTILINE)
+        return sum(map(float, found))
+
+    streams.eventually("the inbox is over its bounds", lambda: trimmed() > 50)
+    attacker.kill()
+    nobody = loop.client(hub, "nobody", acknowledges=True)
+    seen = []
+    while len([text for text in seen if text.startswith("kept")]) < 20:
+        seen.append(nobody.hear("delivery")["content"]["text"])
+        nobody.ack()
+    assert [text for text in seen if text.startswith("kept")] == [f"kept {number}" for number in range(20)]
 
 
 def test_a_user_who_is_back_soon_was_never_away(open_hub, loop):

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/hub_limits.hpp"
+#include "core/sender_limits.hpp"
 #include "hub/store/log_writer.hpp"
 #include "hub/store/row.hpp"
 
@@ -41,6 +42,7 @@ Result<bool> LogWriter::finds_work(UnixMs now) {
 
 Status LogWriter::remove_what_must_go(Work& work) {
   if (!removes(work.now)) return {};
+  if (auto counted = take_census(); !counted) return counted;
   for (const auto step : {&LogWriter::trim_touched, &LogWriter::expire, &LogWriter::evict,
                           &LogWriter::trim_owing, &LogWriter::forget}) {
     if (auto done = (this->*step)(work); !done) return done;
@@ -57,10 +59,13 @@ Status LogWriter::trim_touched(Work& work) {
 }
 
 /// The oldest rows of a conversation, while they are too many, or were acknowledged long enough ago; under
-/// pressure all that were.
+/// pressure all that were. Of an inbox with too many those of the senders go who fill it.
 Status LogWriter::trim(Row& row, Work& work, Pressure pressure) {
   const Retention retention = options_.retention(row.conversation);
-  const auto is_over = [&] { return row.count > retention.count || row.bytes > retention.bytes.count(); };
+  const bool is_inbox = row.conversation.kind == Conversation::Kind::user;
+  const auto is_over = [&] {
+    return !is_inbox && (row.count > retention.count || row.bytes > retention.bytes.count());
+  };
   const UnixMs grace_ends = work.now + options_.grace.count();
   if (row.owes && !plans_.contains(row.id)) plan(row.id, {.due = grace_ends, .mark = row.seen});
   const auto planned = plans_.find(row.id);
@@ -69,7 +74,7 @@ Status LogWriter::trim(Row& row, Work& work, Pressure pressure) {
   Position mark{};
   if (is_due) mark = pressure == Pressure::yes ? row.seen : planned->second.mark;
   bool more = is_due || is_over();
-  if (!more) return {};
+  if (!more) return is_inbox ? trim_fairly(row, work) : Status{};
   bool acknowledged_left = false;
   for (std::size_t look = kFirstLook; more && work.budget > 0; look *= 2) {
     const auto oldest = collect(on_.oldest_of, on_.oldest_of.first(row.id, few(std::min(look, work.budget))));
@@ -96,6 +101,93 @@ Status LogWriter::trim(Row& row, Work& work, Pressure pressure) {
   const bool owes = plans_.contains(row.id);
   if (owes != row.owes) row.changed = true;
   row.owes = owes;
+  return is_inbox ? trim_fairly(row, work) : Status{};
+}
+
+/// An inbox that holds more than it may: what its user has acknowledged goes, then what those have sent who
+/// fill it, the oldest first. A sender of little is not made to pay for them.
+Status LogWriter::trim_fairly(Row& row, Work& work) {
+  const Retention bounds = options_.retention(row.conversation);
+  const auto is_over = [&] { return row.count > bounds.count || row.bytes > bounds.bytes.count(); };
+  if (!is_over()) return {};
+  const auto known = senders_of(row, work);
+  if (!known) return fail(known.error());
+  SenderShares::Inbox* const senders = *known;
+  bool again = senders != nullptr && senders->looked_up_to != Position{};
+  while (senders != nullptr && is_over() && work.budget > 0) {
+    const Position from = senders->looked_up_to;
+    const auto next = collect(on_.next_of, on_.next_of.first(row.id, as_integer(from.epoch),
+                                                             as_integer(from.offset), few(work.budget)));
+    if (!next) return fail(next.error());
+    if (next->empty() && !std::exchange(again, false)) break;
+    if (next->empty()) senders->looked_up_to = {};
+    for (const Old& old : *next) {
+      if (!is_over() || work.budget == 0) break;
+      senders->looked_up_to = old.position;
+      const bool acknowledged = old.position <= row.seen;
+      if (!acknowledged && senders->protects(old.sender, bounds)) {
+        --work.budget;  // a look is not free
+        continue;
+      }
+      auto removed = remove(old, acknowledged ? Removal::acknowledged : Removal::trimmed, work);
+      if (!removed) return removed;
+    }
+  }
+  if (is_over() && !plans_.contains(row.id)) {
+    plan(row.id, {.due = work.now + 1});  // not in this transaction once more
+    row.owes = row.changed = true;
+    work.applied.more = true;
+  }
+  return {};
+}
+
+/// Null: this commit has counted as many inboxes as it may.
+Result<SenderShares::Inbox*> LogWriter::senders_of(const Row& row, Work& work) {
+  if (SenderShares::Inbox* const known = shares_.inbox(row.id)) return known;
+  if (work.tallies++ >= limits::kTalliesPerCommit) return nullptr;
+  SenderShares::Inbox inbox;
+  auto found = on_.senders_of.first(row.id);
+  for (; found && *found; found = on_.senders_of.next()) {
+    inbox.add(shares_.sender(on_.senders_of.text(0)),
+              {.count = static_cast<std::uint64_t>(on_.senders_of.integer(1)),
+               .bytes = static_cast<std::uint64_t>(on_.senders_of.integer(2))});
+  }
+  if (!found) return fail(std::move(found.error()));
+  return &shares_.know(row.id, std::move(inbox));
+}
+
+/// From the next transaction on it is counted whose the rows are that are there now.
+Status LogWriter::begin_census() {
+  if (std::exchange(census_begun_, true)) return {};
+  const auto last = on_.last_row.first();
+  if (!last) return fail(last.error());
+  shares_.forget_all();
+  shares_.begin_census(on_.last_row.integer(0));
+  on_.last_row.reset();
+  return {};
+}
+
+/// They are ahead of the database.
+void LogWriter::forget_shares() {
+  shares_.forget_all();
+  census_begun_ = false;
+}
+
+/// Counts some of the rows that were there at the start, once the store is half full.
+Status LogWriter::take_census() {
+  if (!census_begun_ || shares_.is_complete()) return {};
+  const auto bytes = used();
+  if (!bytes) return fail(bytes.error());
+  if (*bytes <= options_.bound / 2) return {};
+  std::size_t rows = 0;
+  auto found = on_.census.first(shares_.counted_to(), shares_.census_end(),
+                                static_cast<std::int64_t>(limits::kCensusSlice));
+  for (; found && *found; found = on_.census.next(), ++rows) {
+    shares_.count(on_.census.integer(0), shares_.sender(on_.census.text(1)),
+                  static_cast<std::uint64_t>(on_.census.integer(2)));
+  }
+  if (!found) return fail(std::move(found.error()));
+  if (rows < limits::kCensusSlice) shares_.end_census();
   return {};
 }
 
@@ -154,8 +246,10 @@ Status LogWriter::expire(Work& work) {
   return {};
 }
 
-/// What was acknowledged goes first.
+/// What was acknowledged goes first, then the oldest of the senders who fill the store.
 Status LogWriter::evict(Work& work) {
+  bool again = evicted_to_ > 0;
+  std::size_t look = kFirstLook;
   while (work.budget > 0) {
     const auto bytes = used();
     if (!bytes) return fail(bytes.error());
@@ -171,11 +265,21 @@ Status LogWriter::evict(Work& work) {
       }
       continue;
     }
-    const auto oldest = collect(on_.oldest, on_.oldest.first(few(std::min(kFirstLook, work.budget))));
+    const auto oldest = collect(on_.oldest, on_.oldest.first(evicted_to_, few(std::min(look, work.budget))));
     if (!oldest) return fail(oldest.error());
-    if (oldest->empty()) return {};
+    if (oldest->empty()) {
+      if (!std::exchange(again, false)) return {};
+      evicted_to_ = 0;
+    }
+    look = std::min(2 * look, kFewRows);
     for (const Old& old : *oldest) {
+      if (shares_.protects(old.sender)) {
+        evicted_to_ = old.seq;
+        --work.budget;
+        continue;
+      }
       if (auto removed = remove(old, Removal::evicted, work); !removed) return removed;
+      look = kFirstLook;
     }
   }
   return {};
@@ -214,6 +318,7 @@ Status LogWriter::remove(const Old& old, Removal why, Work& work) {
   const auto found = row_by_id(old.conversation, work);
   if (!found) return fail(found.error());
   if (auto removed = on_.remove.run(old.seq); !removed) return removed;
+  shares_.removed(old.conversation, old.seq, old.sender, old.size);
   --work.budget;
   ++work.applied.removed_rows;
   Row* const row = *found;
@@ -241,13 +346,14 @@ Status LogWriter::remove(const Old& old, Removal why, Work& work) {
 }
 
 /// All rows of a statement that yields few.
-Result<std::vector<LogWriter::Old>> LogWriter::collect(sqlite::Statement& statement, Result<bool> row) {
+Result<std::vector<LogWriter::Old>> LogWriter::collect(sqlite::Statement& statement, Result<bool> row) const {
   std::vector<Old> rows;
   while (row && *row) {
     rows.push_back({.seq = statement.integer(0),
                     .conversation = statement.integer(1),
                     .size = static_cast<std::uint64_t>(statement.integer(2)),
-                    .position = as_position(statement.integer(3), statement.integer(4))});
+                    .position = as_position(statement.integer(3), statement.integer(4)),
+                    .sender = shares_.sender(statement.text(5))});
     row = statement.next();
   }
   if (!row) return fail(std::move(row.error()));

@@ -95,6 +95,7 @@ Result<bool> LogWriter::alone(Work& all, Step&& step) {
   if (!is_done) {
     if (done.error().code != Errc::malformed) return fail(std::move(done.error()));
     if (auto undone = on_.undo_one.run(); !undone) return fail(std::move(undone.error()));
+    forget_shares();
   }
   if (auto ended = on_.end_one.run(); !ended) return fail(std::move(ended.error()));
   if (!is_done) return false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/hub_limits.hpp"
+#include "crypto/random.hpp"
 #include "hub/store/preparing.hpp"
 #include "hub/store/row.hpp"
 #include "hub/store/row_check.hpp"
@@ -53,7 +54,7 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
   const std::string row =
       "SELECT id, kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, bytes, owes, sum, "
       "sum IS NULL FROM conversation ";
-  const std::string old = "SELECT seq, conversation, size, epoch, offset FROM message ";
+  const std::string old = "SELECT seq, conversation, size, epoch, offset, sender FROM message ";
   Statements statements{
       .begin = make("BEGIN IMMEDIATE"),
       .commit = make("COMMIT"),
@@ -80,9 +81,15 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
                "sender, id, key, content, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       .remove = make("DELETE FROM message WHERE seq = ?"),
       .oldest_of = make(old + "WHERE conversation = ? ORDER BY epoch, offset LIMIT ?"),
-      .oldest = make(old + "ORDER BY seq LIMIT ?"),
+      .oldest = make(old + "WHERE seq > ? ORDER BY seq LIMIT ?"),
       .expired = make(old + "WHERE goes_at <= ? ORDER BY goes_at LIMIT ?"),
       .any_expired = make("SELECT 1 FROM message WHERE goes_at <= ? LIMIT 1"),
+      .next_of =
+          make(old + "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset LIMIT ?"),
+      .senders_of =
+          make("SELECT sender, count(*), sum(size) FROM message WHERE conversation = ? GROUP BY sender"),
+      .census = make("SELECT seq, sender, size FROM message WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"),
+      .last_row = make("SELECT coalesce(max(seq), 0) FROM message"),
       .pages = make("PRAGMA page_count"),
       .free_pages = make("PRAGMA freelist_count"),
       .raise_floor = make("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'"),
@@ -118,7 +125,8 @@ LogWriter::LogWriter(LogWriterOptions options, Statements statements, std::size_
     : options_(std::move(options)),
       on_(std::move(statements)),
       conversations_(conversations),
-      ids_(std::move(ids)) {}
+      ids_(std::move(ids)),
+      shares_(crypto::random_bytes<sizeof(crypto::ShortHashKey)>()) {}
 
 Result<Applied> LogWriter::apply(const Batch& batch, UnixMs now) {
   if (auto known = know_plans(now); !known) {
@@ -146,7 +154,8 @@ Status LogWriter::probe() {
 Result<Applied> LogWriter::attempt(const Batch& batch, UnixMs now) {
   if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
   Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size()};
-  return finish(work, carry_out(batch, work));
+  auto done = begin_census();
+  return finish(work, done ? carry_out(batch, work) : std::move(done));
 }
 
 Result<Applied> LogWriter::finish(Work& work, Status done) {
@@ -154,6 +163,7 @@ Result<Applied> LogWriter::finish(Work& work, Status done) {
   if (!done) {
     std::ignore = on_.rollback.run();  // some errors have ended the transaction already
     plans_known_ = false;              // they are ahead of the database
+    forget_shares();
     return fail(std::move(done.error()));
   }
   ids_.committed();
@@ -218,6 +228,7 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
   if (at.epoch != row.head.epoch) {
     if (auto noted = note_epoch(row, at.epoch); !noted) return noted;
   }
+  shares_.added(row.id, shares_.sender(message.from), size);
   row.head = at;
   ++row.count;
   row.bytes += size;

@@ -18,6 +18,7 @@
 #include "hub/store/expiry_clock.hpp"
 #include "hub/store/id_log.hpp"
 #include "hub/store/message.hpp"
+#include "hub/store/sender_shares.hpp"
 #include "hub/store/sqlite.hpp"
 
 namespace sluice::hub::store {
@@ -101,6 +102,7 @@ class LogWriter {
     std::unordered_map<std::int64_t, DeviceMarks> marks{};  ///< Of inboxes in which one has moved.
     std::size_t budget = 0;                                 ///< Rows that may still be removed.
     std::size_t new_conversations = 0;
+    std::size_t tallies = 0;  ///< Inboxes whose senders it has counted.
     std::vector<StoredId> stored{};
     Applied applied{};
   };
@@ -109,12 +111,14 @@ class LogWriter {
     std::int64_t conversation;
     std::uint64_t size;
     Position position;
+    SenderShares::Sender sender;
   };
   struct Statements {
     sqlite::Statement begin, commit, rollback;
     sqlite::Statement find_row, find_row_by_id, insert_row, update_row, owing;
     sqlite::Statement begin_epoch, merge_epochs, forget_history;
     sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
+    sqlite::Statement next_of, senders_of, census, last_row;
     sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
     sqlite::Statement marks_of, write_mark, forget_mark, forget_marks;
     sqlite::Statement newest_of, sums_of, floor, record_clock;
@@ -156,13 +160,18 @@ class LogWriter {
   [[nodiscard]] Result<bool> finds_work(UnixMs now);
   [[nodiscard]] Status remove_what_must_go(Work& work);
   [[nodiscard]] Status trim(Row& row, Work& work, Pressure pressure = Pressure::no);
+  [[nodiscard]] Status trim_fairly(Row& row, Work& work);
+  [[nodiscard]] Result<SenderShares::Inbox*> senders_of(const Row& row, Work& work);
+  [[nodiscard]] Status begin_census();
+  [[nodiscard]] Status take_census();
+  void forget_shares();
   [[nodiscard]] Status trim_touched(Work& work);
   [[nodiscard]] Status trim_owing(Work& work);
   [[nodiscard]] Status expire(Work& work);
   [[nodiscard]] Status evict(Work& work);
   [[nodiscard]] Status forget(Work& work);
   [[nodiscard]] Status remove(const Old& old, Removal why, Work& work);
-  static Result<std::vector<Old>> collect(sqlite::Statement& statement, Result<bool> row);
+  [[nodiscard]] Result<std::vector<Old>> collect(sqlite::Statement& statement, Result<bool> row) const;
   [[nodiscard]] Status write_rows(Work& work);
   [[nodiscard]] Result<Bytes> used();
   [[nodiscard]] Status know_plans(UnixMs now);
@@ -178,6 +187,9 @@ class LogWriter {
   std::unordered_map<std::int64_t, Plan> plans_;   ///< Of each conversation that owes, once they are known.
   std::set<std::pair<UnixMs, std::int64_t>> due_;  ///< The same, in their order.
   bool plans_known_ = false;
+  SenderShares shares_;
+  bool census_begun_ = false;
+  std::int64_t evicted_to_ = 0;  ///< Rows before it were protected when they were looked at.
 };
 
 }  // namespace sluice::hub::store
