@@ -14,14 +14,22 @@ endif()
 # Line tables everywhere: stack traces and profiles name file and line, and links stay short.
 # Release builds meet hostile peers: what Debian's own packages are hardened with.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong")
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")  # sanitized and fuzzed builds: quick enough to run, quick to compile
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")  # sanitized builds: quick enough to run, quick to compile
+
+# What optimising costs more time than it saves: tests everywhere, and in a sanitized build what does input and output
+# (most of the time that a coroutine on Asio takes to compile goes there). sluice_unoptimised(TARGET...)
+function(sluice_unoptimised)
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
+  endforeach()
+endfunction()
 
 if(SLUICE_SANITIZE)
   add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SLUICE_SANITIZE})
-endif()
-if(SLUICE_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
+  if(SLUICE_SANITIZE MATCHES "undefined")
+    add_compile_definitions(SLUICE_UBSAN)
+  endif()
 endif()
 
 find_program(CCACHE ccache)

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <system_error>
+#include <unistd.h>
 
 /// For tests of any room.
 namespace sluice::testing {
@@ -38,6 +40,33 @@ class TemporaryFolder {
 
  private:
   std::filesystem::path path_;
+};
+
+/// Lets this process open nothing more for as long as it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = ::dup(0);
+    ::close(next);
+    rlimit now = before_;
+    now.rlim_cur = static_cast<rlim_t>(next);
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+  /// UndefinedBehaviorSanitizer opens a pipe to look whether memory can be read, and without one takes every object
+  /// for a broken one.
+#ifdef SLUICE_UBSAN
+  static constexpr bool kCanBeBorne = false;
+#else
+  static constexpr bool kCanBeBorne = true;
+#endif
+
+ private:
+  rlimit before_{};
 };
 
 }  // namespace sluice::testing

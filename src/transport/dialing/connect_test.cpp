@@ -5,11 +5,11 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <sys/resource.h>
 
 #include <boost/asio.hpp>
 #include <gtest/gtest.h>
 
+#include "core/testing.hpp"
 #include "runtime/task_scope.hpp"
 #include "transport/dialing/resolver.hpp"
 
@@ -83,7 +83,7 @@ class FullPort {
   std::array<tcp::socket, 2> fill_;
 };
 
-class ConnectTest : public testing::Test {
+class ConnectTest : public ::testing::Test {
  protected:
   using Outcome = std::expected<tcp::socket, ConnectFailure>;
   struct Run {
@@ -124,21 +124,6 @@ class ConnectTest : public testing::Test {
   std::uint16_t port_ = listener_.local_endpoint().port();
 };
 
-/// No more descriptors for this process, while it lives.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = 0;
-    ::setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
-
 TEST_F(ConnectTest, ReachesAName) {
   names_.give("db", {"127.0.0.1"});
   const auto run = start({.host = "db", .port = port_});
@@ -169,10 +154,11 @@ TEST_F(ConnectTest, TriesIpv4AtOnceWhereIpv6CannotBeReached) {
 }
 
 TEST_F(ConnectTest, TellsAtOnceThatThereAreNoDescriptors) {
+  if (!sluice::testing::NoDescriptors::kCanBeBorne) GTEST_SKIP();
   names_.give("db", {"127.0.0.1", "127.0.0.2"});
   const auto run = start({.host = "db", .port = port_});
   const TimePoint begun = Clock::now();
-  const NoDescriptors none;
+  const sluice::testing::NoDescriptors none;
   auto& outcome = finish(*run);
   ASSERT_FALSE(outcome.has_value());
   EXPECT_EQ(outcome.error().why, Why::no_descriptors);

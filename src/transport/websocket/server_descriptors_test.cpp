@@ -1,12 +1,11 @@
 #include <array>
 #include <string>
-#include <sys/resource.h>
-#include <unistd.h>
 #include <utility>
 
 #include <boost/asio.hpp>
 #include <gtest/gtest.h>
 
+#include "core/testing.hpp"
 #include "transport/websocket/server.hpp"
 #include "transport/websocket/testing.hpp"
 
@@ -17,26 +16,10 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-/// Lets this process open nothing more for as long as it lives.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const int next = ::dup(0);
-    ::close(next);
-    rlimit now = before_;
-    now.rlim_cur = static_cast<rlim_t>(next);
-    ::setrlimit(RLIMIT_NOFILE, &now);
-  }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
+;
 
 TEST(ServerDescriptors, AreMissedWithoutHangingClientsAndTheServerRecovers) {
+  if (!sluice::testing::NoDescriptors::kCanBeBorne) GTEST_SKIP();
   testing::on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     auto created = Server::create(shard.get_executor(), {});
     EXPECT_TRUE(created);
@@ -51,7 +34,7 @@ TEST(ServerDescriptors, AreMissedWithoutHangingClientsAndTheServerRecovers) {
     hanging.connect(endpoint);  // the server has not had a turn yet
     std::array<char, 1> byte{};
     {
-      const NoDescriptors none;
+      const sluice::testing::NoDescriptors none;
       const auto [error, size] = co_await hanging.async_read_some(asio::buffer(byte), kAwait);
       EXPECT_EQ(error, asio::error::eof) << error.message();
       EXPECT_EQ(server.count(ServerCount::no_descriptor), 1U);

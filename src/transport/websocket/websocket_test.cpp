@@ -574,6 +574,7 @@ TEST(WebSocketTls, TakesUpANewCertificateAndKeepsTheOldOneWhenItIsHalfWritten) {
     Fixture fixture{shard, {.tls = files, .limits = {}}};
     const std::string old_pin = *fingerprint_of(files.certificate);
     const ConnectOptions old_options{.path = "/v1/echo", .link = {.kind = MessageKind::text}, .pin = old_pin};
+    Recorder here{fixture.executor};
     auto before = co_await connect(fixture.url, old_options);
     EXPECT_TRUE(before);
     std::filesystem::copy_file(fresh.certificate, files.certificate,
@@ -590,7 +591,6 @@ TEST(WebSocketTls, TakesUpANewCertificateAndKeepsTheOldOneWhenItIsHalfWritten) {
     EXPECT_TRUE(co_await connect(fixture.url, new_options));
     EXPECT_FALSE(co_await connect(fixture.url, old_options));
     if (before) {
-      Recorder here{fixture.executor};
       (*before)->listen(here);
       EXPECT_TRUE(fixture.end(0).send(as_bytes("still here")));
       EXPECT_EQ(co_await here.message(), "still here") << "who is connected stays";

@@ -8,15 +8,17 @@
 
 namespace sluice::wire::json {
 
+// Boost.JSON 1.83 gives back with another alignment than it asked with, and a block of its monotonic_resource
+// with less than its size, as its own resources, which look at neither, let it.
 void* CappedMemory::do_allocate(std::size_t size, std::size_t alignment) {
-  if (size > left_) throw std::bad_alloc{};
-  void* const memory = ::operator new(size, std::align_val_t{alignment});
+  if (size > left_ || alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__) throw std::bad_alloc{};
+  void* const memory = ::operator new(size);
   left_ -= size;
   return memory;
 }
 
-void CappedMemory::do_deallocate(void* memory, std::size_t size, std::size_t alignment) {
-  ::operator delete(memory, size, std::align_val_t{alignment});
+void CappedMemory::do_deallocate(void* memory, std::size_t size, std::size_t /*alignment*/) {
+  ::operator delete(memory);
   left_ += size;
 }
 

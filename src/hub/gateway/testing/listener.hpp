@@ -56,7 +56,10 @@ class Listener {
   void reconnect(const std::set<Conversation>& unnamed) {
     pull_.reset();
     outdated_.reset();
-    for (auto& [conversation, known] : known_) known.begins_elsewhere = unnamed.contains(conversation);
+    for (auto& [conversation, known] : known_) {
+      const bool is_all_that_is_kept = known.position == Position{};
+      known.begins_elsewhere = unnamed.contains(conversation) || is_all_that_is_kept;
+    }
   }
   void forget(const Conversation& conversation) {
     known_.erase(conversation);
