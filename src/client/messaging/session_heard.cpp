@@ -217,7 +217,8 @@ void Session::on(wire::hub::Pulled&& pulled, TimePoint now) {
 }
 
 void Session::on(wire::hub::Refusal&& refusal, TimePoint now) {
-  const bool of_pull = !pulls_.empty() && pulls_.front().sent && !refusal.group.empty() &&
+  // It names what it is about; about everyone's messages, which have no name, nothing else is asked.
+  const bool of_pull = !pulls_.empty() && pulls_.front().sent && refusal.seq == 0 &&
                        pulls_.front().pull.conversation.name == refusal.group;
   if (of_pull && refusal.reason == Reason::rate_limited) {
     // The hub wants what it sent to be taken first.

@@ -352,6 +352,27 @@ TEST(Session, ResumesWhereItStoppedAndRepeatsWhatWasNotAnswered) {
   EXPECT_EQ(session.session_token(), "new");
 }
 
+TEST(Session, PullsEveryonesMessagesAgainWhenItHasAskedTooEarly) {
+  auto pulling = options();
+  pulling.gaps = SessionOptions::Gaps::pull;
+  Session session{pulling};
+  welcome(session);
+  (void)event<Connected>(session);
+  const wire::hub::Conversation all{.kind = wire::hub::Conversation::Kind::all};
+  Delivery first = delivery(all, 1);
+  session.heard(first, 9_B, kStart);
+  session.heard(
+      Gap{.conversation = all, .epoch = 3, .first = 2, .last = 2, .count = 1, .reason = Reason::shed}, 9_B,
+      kStart);
+  ASSERT_EQ(sent<Pull>(session).size(), 1U);
+  session.heard(Refusal{.reason = Reason::rate_limited, .seq = 7}, 9_B, kStart);
+  EXPECT_FALSE(session.tick(kStart + 1h)) << "that was about something else";
+  EXPECT_TRUE(sent<Pull>(session).empty());
+  session.heard(Refusal{.reason = Reason::rate_limited, .retry_after_ms = 500}, 9_B, kStart);
+  EXPECT_FALSE(session.tick(kStart + 500ms));
+  EXPECT_EQ(sent<Pull>(session).size(), 1U);
+}
+
 TEST(Session, PullsWhatAGapSaysIsStillThere) {
   auto pulling = options();
   pulling.gaps = SessionOptions::Gaps::pull;
