@@ -128,7 +128,6 @@ def token_fixture(crew):
     file = crew.folder() / "admin.token"
     file.write_text("a-token-of-enough-characters\n", encoding="ascii")
     file.chmod(0o600)
-    file.chmod(0o600)
     return file
 
 

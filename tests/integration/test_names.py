@@ -11,6 +11,16 @@ pytestmark = pytest.mark.skipif(names.why_not() is not None, reason=names.why_no
 
 PROMPT = 3.0
 """Far above what a look-up and a race take on a busy machine, far below any timeout of a name server (5 s)."""
+UNKNOWN_LIFE = 5.0
+"""For how long answers are kept whose time to live is not known (kUnknownNameLife)."""
+
+
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def echoes(port):
@@ -40,6 +50,7 @@ def fill(crew, listener):
         filler.connect_ex(address)
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_dead_ipv6_address_costs_a_quarter_of_a_second(crew):
     dead = crew.listen("::1", backlog=0)
     fill(crew, dead)
@@ -84,8 +95,10 @@ def test_answers_are_kept_as_long_as_their_time_to_live_says(crew):
     served.process.wait_event("query", name="long.test", type="A")
     served.process.wait_event("query", name="long.test", type="A")  # for its time to live
     asked = served.asked("long.test")
-    for _ in range(5):
+    until = time.monotonic() + UNKNOWN_LIFE + 1
+    while time.monotonic() < until:
         assert echoes(tunnel.ports[0])[0]
+        time.sleep(0.2)
     assert served.asked("long.test") == asked
 
     assert echoes(tunnel.ports[1])[0]

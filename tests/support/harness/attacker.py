@@ -33,25 +33,32 @@ def envelope(**body):
     return client_frame(TEXT, json.dumps(body, separators=(",", ":")).encode())
 
 
+def hello(user):
+    return envelope(hello={"user": user})
+
+
 class Attacker:
     """One connection: what it says first, and what it goes on saying. It answers pings, unless it reads nothing.
 
-    `first`: bytes behind the upgrade. `says`: makes, for each connection, the function that makes the next piece; None for
-    silence. `half`: this instead of a whole request. One that does not read is opened anew after `DEAF` seconds.
+    `first`: bytes behind the upgrade, or behind the hub's Welcome if it is a `user`'s. `says`: makes, for each connection,
+    the function that makes the next piece; None for silence. `half`: this instead of a whole request. One that does not
+    read stops doing so when it has said what comes first, and is opened anew after `DEAF` seconds.
     """
 
     DEAF = 3
 
-    def __init__(self, port, *, first=b"", says=None, reads=True, path="/v1/hub", source="127.0.0.1", half=None):
+    def __init__(self, port, *, user=None, first=b"", says=None, reads=True, path="/v1/hub", source="127.0.0.1", half=None):
         protocol = HUB if path.startswith("/v1/hub") else ""
         request = UPGRADE.format(path=path, port=port, protocol=protocol).encode()
-        self._begins = half if half is not None else request + first
-        self._says, self._port, self._source = says, port, source
-        self.reads = reads
+        self._hello = hello(user) if user else b""
+        self._begins = half if half is not None else request + self._hello
+        self._first, self._says, self._port, self._source = first, says, port, source
+        self._reads = reads
         self.socket = None
         self.more = None
         self.waits = b""
         self.upgraded = False
+        self.begun = False
         self.inbox = bytearray()
 
     def connect(self):
@@ -61,22 +68,29 @@ class Attacker:
         self.socket.setblocking(False)
         self.socket.bind((self._source, 0))
         self.socket.connect_ex(("127.0.0.1", self._port))
-        self.waits, self.more = self._begins, self._says() if self._says else None
-        self.upgraded, self.inbox = False, bytearray()
+        self.waits, self.more = self._begins, None
+        self.upgraded = self.begun = False
+        self.inbox = bytearray()
+
+    @property
+    def reads(self):
+        return self._reads or not self.begun
 
     def write(self):
-        """Whether there is more to say."""
+        """Whether there is more to say, and how many bytes were said now."""
         if not self.waits and self.more:
             self.waits = self.more()
+        said = 0
         if self.waits:
-            self.waits = self.waits[self.socket.send(self.waits):]
-        return bool(self.waits or self.more)
+            said = self.socket.send(self.waits)
+            self.waits = self.waits[said:]
+        return bool(self.waits or self.more), said
 
     def read(self):
         data = self.socket.recv(1 << 16)
         if not data:
             raise ConnectionResetError
-        if self.upgraded and self.more:
+        if self.begun and self.more:
             return  # a flood makes no sense of its answers
         self.inbox += data
         if not self.upgraded:
@@ -87,9 +101,18 @@ class Attacker:
                 raise ConnectionResetError
             self.upgraded = True
             del self.inbox[:len(head) + 4]
+            if not self._hello:
+                self._begin()
         while frame := take_frame(self.inbox):
             if frame[0] == PING:
                 self.waits += client_frame(PONG, frame[1])
+            elif not self.begun and b'"welcome"' in frame[1][:20]:
+                self._begin()
+
+    def _begin(self):
+        self.begun = True
+        self.waits += self._first
+        self.more = self._says() if self._says else None
 
 
 class Attack:
@@ -103,6 +126,7 @@ class Attack:
         self._attackers = attackers
         self._later = []  # (when, number, attacker)
         self._count = 0
+        self._said = 0  # bytes
 
     def run(self):
         for attacker in self._attackers:
@@ -112,7 +136,8 @@ class Attack:
             now = time.monotonic()
             if now >= begins:
                 begins = float("inf")
-                print(json.dumps({"event": "attacking"}), flush=True)
+                begun = sum(attacker.begun for attacker in self._attackers)
+                print(json.dumps({"event": "attacking", "begun": begun, "said": self._said}), flush=True)
             while self._later and self._later[0][0] <= now:
                 self._open(heapq.heappop(self._later)[2])
             for key, events in self._selector.select(PAUSE):
@@ -126,7 +151,7 @@ class Attack:
         try:
             if events & selectors.EVENT_READ and attacker.reads:
                 attacker.read()
-            if events & selectors.EVENT_WRITE or attacker.waits:
+            if events & selectors.EVENT_WRITE or attacker.waits or attacker.more:
                 self._write(attacker)
         except BlockingIOError:
             pass
@@ -136,7 +161,8 @@ class Attack:
             self._again(attacker, PAUSE)
 
     def _write(self, attacker):
-        more = attacker.write()
+        more, said = attacker.write()
+        self._said += said
         if not more and not attacker.reads:
             self._selector.unregister(attacker.socket)
             self._again(attacker, attacker.DEAF)
@@ -147,10 +173,6 @@ class Attack:
         """Its present socket stays as it is until then."""
         self._count += 1
         heapq.heappush(self._later, (time.monotonic() + seconds, self._count, attacker))
-
-
-def hello(user):
-    return envelope(hello={"user": user})
 
 
 def again(*envelopes, times=500):
@@ -177,8 +199,8 @@ def publishes(text, count=1, **fields):
     return numbered("publish", count, content={"text": text}, **fields)
 
 
-def flood(port, first, says, connections=4):
-    return [Attacker(port, first=first, says=says) for _ in range(connections)]
+def flood(port, says, first=b"", user="eve", connections=4):
+    return [Attacker(port, user=user, first=first, says=says) for _ in range(connections)]
 
 
 def silent_sockets(port):
@@ -194,69 +216,69 @@ def one_program(port):
 
 
 def pings(port):
-    return flood(port, hello("eve"), again(envelope(ping={})))
+    return flood(port, again(envelope(ping={})))
 
 
 def leaves(port):
-    return flood(port, hello("eve"), again(envelope(leave={"group": "nowhere"})))
+    return flood(port, again(envelope(leave={"group": "nowhere"})))
 
 
 def refused_joins(port):
-    return flood(port, hello("eve") + envelope(join={"group": "g"}), again(envelope(join={"group": "g"})))
+    return flood(port, again(envelope(join={"group": "g"})), envelope(join={"group": "g"}))
 
 
 def questions(port):
-    return flood(port, hello("eve") + envelope(join={"group": "g"}), again(envelope(who={"group": "g"})))
+    return flood(port, again(envelope(who={"group": "g"})), envelope(join={"group": "g"}))
 
 
 def control_pings(port):
     """Before their hello."""
-    return flood(port, b"", again(client_frame(PING, b"x"), times=4000))
+    return flood(port, again(client_frame(PING, b"x"), times=4000), user=None)
 
 
 def bad_publishes(port):
     """Rejected one by one: an empty id."""
-    return flood(port, hello("eve"), publishes("x", 200, id="", to=NOBODY))
+    return flood(port, publishes("x", 200, id="", to=NOBODY))
 
 
 def large_requests(port):
     """60 KB each, to a user who takes nothing."""
-    asked = Attacker(port, first=hello("carl"), reads=False)
-    return [asked] + flood(port, hello("eve"), numbered("request", user="carl", content={"text": LARGE}))
+    asked = Attacker(port, user="carl", reads=False)
+    return [asked] + flood(port, numbered("request", user="carl", content={"text": LARGE}))
 
 
 def presence(port):
     """Users who come and go, under the eyes of one who takes nothing."""
-    watcher = Attacker(port, first=hello("carl") + envelope(join={"group": "g", "presence": True}), reads=False)
+    watcher = Attacker(port, user="carl", first=envelope(join={"group": "g", "presence": True}), reads=False)
     turns = again(envelope(join={"group": "g"}), envelope(leave={"group": "g"}), times=100)
-    return [watcher] + [Attacker(port, first=hello(f"eve{number}"), says=turns) for number in range(60)]
+    return [watcher] + [Attacker(port, user=f"eve{number}", says=turns) for number in range(8)]
 
 
 def awaited_deliveries(port):
     """To a user who is not there, as many as it may."""
-    return flood(port, hello("eve"), publishes("x", 64, to=NOBODY, level="DELIVERED"))
+    return flood(port, publishes("x", 64, to=NOBODY, level="DELIVERED"))
 
 
 def fan_out(port):
     """60 KB each to 500 members, who read; one user of 4 connections."""
-    members = [Attacker(port, first=hello(f"member{number}") + envelope(join={"group": "g"})) for number in range(500)]
-    return members + flood(port, hello("eve"), publishes(LARGE, to={"group": "g"}))
+    members = [Attacker(port, user=f"member{number}", first=envelope(join={"group": "g"})) for number in range(500)]
+    return members + flood(port, publishes(LARGE, to={"group": "g"}))
 
 
 def stored(port):
     """60 KB each, into the inbox of a user who is not there."""
-    return flood(port, hello("eve"), publishes(LARGE, to=NOBODY, level="STORED"))
+    return flood(port, publishes(LARGE, to=NOBODY, level="STORED"))
 
 
 def many_ids(port):
     """Twelve users, as many publishes as they may."""
-    return [Attacker(port, first=hello(f"eve{number}"), says=publishes("x", 64, to=NOBODY)) for number in range(12)]
+    return [Attacker(port, user=f"eve{number}", says=publishes("x", 64, to=NOBODY)) for number in range(12)]
 
 
 def unfinished(port):
     """Messages of 64 KB that never end, of 8 users."""
     begun = client_frame(TEXT, b" " * 65_000)[:-1]
-    return [Attacker(port, first=hello(f"eve{number % 8}") + begun) for number in range(64)]
+    return [Attacker(port, user=f"eve{number % 8}", first=begun) for number in range(64)]
 
 
 def wrong_codes(port):
