@@ -28,16 +28,35 @@ void Attendance::go(const std::string& user, ShardId shard, bool watches, TimePo
 void Attendance::note(const std::string& user, bool was_online, TimePoint due) {
   if (watchers_.empty()) {
     changed_.clear();
+    graced_ = 0;
     due_.clear();
     return;
   }
   // Back to what was told: no news.
   if (const auto [change, is_new] = changed_.try_emplace(user, was_online); !is_new) {
+    graced_ -= change->second ? 1 : 0;
     changed_.erase(change);
     due_.remove(user);
   } else {
+    graced_ += was_online ? 1 : 0;
     due_.put(user, due);
   }
+}
+
+Attendance::Present Attendance::present(std::size_t most) const {
+  Present present;
+  const auto name = [&](const std::string& user) {
+    present.more = present.users.size() == most;
+    if (!present.more) present.users.push_back(user);
+    return !present.more;
+  };
+  for (const auto& [user, connections] : members_) {
+    if (!name(user)) return present;
+  }
+  for (const auto& [user, was_online] : changed_) {
+    if (was_online && !name(user)) return present;
+  }
+  return present;
 }
 
 std::optional<TimePoint> Attendance::due() const {
@@ -51,6 +70,7 @@ std::vector<Attendance::Change> Attendance::take_changes(TimePoint now) {
   while (auto user = due_.take_due(now)) {
     const auto change = changed_.find(*user);
     ENSURE(change != changed_.end());
+    graced_ -= change->second ? 1 : 0;
     changes.push_back({.user = std::move(*user), .online = !change->second});
     changed_.erase(change);
   }

@@ -30,8 +30,14 @@ class Attendance {
   void go(const std::string& user, ShardId shard, bool watches, TimePoint due = {});
 
   [[nodiscard]] bool has(const std::string& user) const { return members_.contains(user); }
-  /// Connections of each user.
-  [[nodiscard]] const std::map<std::string, std::uint32_t>& members() const { return members_; }
+  /// Those who are there, and those whose going may still turn out to be none. A watcher that asks for them
+  /// knows who is there from then on: whoever is not named is told when they come.
+  struct Present {
+    std::vector<std::string> users{};
+    bool more = false;
+  };
+  [[nodiscard]] Present present(std::size_t most) const;
+  [[nodiscard]] std::size_t count() const { return members_.size() + graced_; }
   [[nodiscard]] const std::map<ShardId, std::uint32_t>& watchers() const { return watchers_; }
 
   /// When there is news to tell; nothing while there is none.
@@ -50,7 +56,8 @@ class Attendance {
 
   std::map<std::string, std::uint32_t> members_;
   std::map<ShardId, std::uint32_t> watchers_;
-  std::map<std::string, bool> changed_;  ///< What was told last of each.
+  std::map<std::string, bool> changed_;  ///< What was told last of each, which is not so any more.
+  std::size_t graced_ = 0;               ///< Of them those that were told as there.
   Agenda<std::string> due_;              ///< When the change of each may be told.
   std::optional<TimePoint> told_at_;
 };

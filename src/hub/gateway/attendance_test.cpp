@@ -27,7 +27,7 @@ TEST(Attendance, TellsTheFirstChangeAtOnceAndTheNextOnesTogether) {
   EXPECT_EQ(group.due(), std::nullopt) << "another connection of his is there";
   group.go("bob", 0, false);
   EXPECT_THAT(group.take_changes(begin + 200ms), ElementsAre(Change{"bob", false}));
-  EXPECT_EQ(group.members().size(), 2U);
+  EXPECT_EQ(group.count(), 2U);
 }
 
 TEST(Attendance, SaysNothingOfWhoComesAndGoesWithinThePause) {
@@ -54,6 +54,27 @@ TEST(Attendance, KeepsNoNewsWhenNobodyWatches) {
   EXPECT_EQ(group.due(), std::nullopt);
   EXPECT_TRUE(group.watchers().empty());
   EXPECT_FALSE(group.has("ann"));
+}
+
+TEST(Attendance, NamesWhoeverOthersStillTakeForPresent) {
+  Attendance group;
+  const TimePoint now{1h};
+  group.come("watcher", 0, true);
+  group.come("ann", 0, false);
+  group.come("bob", 0, false);
+  (void)group.take_changes(now);
+  group.go("ann", 0, false, now + 5s);
+  group.come("later", 1, true);
+  EXPECT_THAT(group.present(10).users, ElementsAre("bob", "later", "watcher", "ann"));
+  EXPECT_EQ(group.count(), 4U);
+  EXPECT_TRUE(group.present(3).more);
+  EXPECT_FALSE(group.present(4).more);
+  group.come("ann", 1, false);  // nobody is told, and nobody needs to be
+  EXPECT_THAT(group.present(10).users, ElementsAre("ann", "bob", "later", "watcher"));
+  group.go("ann", 1, false, now + 5s);
+  EXPECT_THAT(group.take_changes(now + 6s), ElementsAre(Change{"later", true}, Change{"ann", false}));
+  EXPECT_THAT(group.present(10).users, ElementsAre("bob", "later", "watcher"));
+  EXPECT_EQ(group.count(), 3U);
 }
 
 TEST(Attendance, SaysNothingOfAUserWhoIsBackWithinTheirGrace) {

@@ -129,8 +129,7 @@ void Home::answer_duplicate(const Incoming& incoming, Position first) {
 
 bool Home::on_stored(std::uint64_t ticket, const Status& outcome) {
   if (unstored_.empty() || unstored_.front().ticket != ticket) return false;
-  const Unstored stored = std::move(unstored_.front());
-  unstored_.pop_front();
+  const Unstored stored = unstored_.take_front();
   const Delivery& delivery = stored.message->delivery;
   if (!outcome) {
     // Receivers have it; it is its sender who relied on the disk, and may send it again.

@@ -3,13 +3,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/fifo.hpp"
 #include "core/hub_limits.hpp"
 #include "core/time.hpp"
 #include "flow/fair_share.hpp"
@@ -171,7 +171,7 @@ class Home {
   std::vector<flow::Charge> batch_backlog_;
   TimePoint flushed_at_;
   TimePoint batch_begun_;  ///< When its first message was accepted.
-  std::deque<Unstored> unstored_;
+  Fifo<Unstored> unstored_;
   /// By offset: who wants to know of its delivery. No two messages that a receiver is sent have one offset,
   /// whatever their epochs.
   AwaitedByOffset awaited_;

@@ -140,7 +140,7 @@ void Homes::handle(mail::Subscribe mail, Moment now) {
   mail::Subscribed answer{.to = mail.from,
                           .conversation = mail.to,
                           .head = room.home->head(),
-                          .members = static_cast<std::uint32_t>(room.attendance.members().size()),
+                          .members = static_cast<std::uint32_t>(room.attendance.count()),
                           .interest = mail.interest};
   if (*start) answer.after = (*start)->from;
   if (*start && (*start)->is == Junction::Is::parted) answer.unknown = mail.after;
@@ -213,11 +213,9 @@ void Homes::handle(const mail::Abandon& mail) {
 void Homes::handle(const mail::AskWho& mail) {
   wire::hub::Members members{.group = mail.of.name};
   if (const auto found = rooms_.find(mail.of); found != rooms_.end()) {
-    for (const auto& [user, connections] : found->second.attendance.members()) {
-      members.more = members.users.size() == limits::kMaxMembersNamed;
-      if (members.more) break;
-      members.users.push_back(user);
-    }
+    auto present = found->second.attendance.present(limits::kMaxMembersNamed);
+    members.users = std::move(present.users);
+    members.more = present.more;
   }
   port_.post(mail.from.shard, mail::Answer{.to = mail.from, .what = std::move(members)});
 }

@@ -301,6 +301,15 @@ TEST(HubCodecRecognized, DoesNotTellApartWhatCannotBeUnderstoodOrNeedsNoAnswer) 
   }
 }
 
+TEST(HubCodecRecognized, TellsApartAMessageThatIsWrongInsideWhateverStandsBesideIt) {
+  for (const std::string_view json :
+       {R"({"publish":{"seq":1,"id":"a","to":{"user":"x","group":"y"},"content":{"text":"t"}},"v":2})",
+        R"({"v":2,"publish":{"seq":1,"id":"a","to":{"user":"x","group":"y"},"content":{"text":"t"}}})"}) {
+    EXPECT_EQ(answer_to(json), Reason::malformed) << json;
+    EXPECT_EQ(recognized(json), (Recognized{.kind = Recognized::Kind::publish, .seq = 1, .id = "a"})) << json;
+  }
+}
+
 TEST(HubCodecRecognized, NamesTheTextThatHasHalfASurrogatePair) {
   for (const std::string_view half : {"\\ud800", "\\uDC00", "\\ud800\\ud800", "a\\udbffb", "\\ud83d"}) {
     const std::string json = R"({"publish":{"content":{"text":")" + std::string{half} +

@@ -124,7 +124,7 @@ class Reader {
     if (field->is_repeated()) {
       read_list(member.value(), *field, message);
     } else if (choice != nullptr && message.GetReflection()->HasOneof(message, choice)) {
-      twice_ = true;
+      twice_ = twice_ || path_.size() == 1;
       refuse("the place of another member: there may be one of them only");
     } else {
       read_value(member.value(), *field, message);
