@@ -56,7 +56,7 @@ std::string_view hint(Stage stage, Errc code) {
       if (code == Errc::not_found) return "Codes live ten minutes: ask the host for its current one.";
       if (code == Errc::wrong_code) return "The code is burnt now: ask the host for its new one.";
       if (code == Errc::busy)
-        return "It is busy with others: try again in a moment. With --key that goes by itself.";
+        return "The host is serving others: try again in a moment. With --key this is retried by itself.";
       if (code == Errc::timed_out)
         return "The host did not answer: see whether it still runs, then try again.";
       return "";

@@ -125,7 +125,9 @@ void add_host_command(CLI::App& app, Action& chosen) {
       ->add_option("TARGET", arguments->targets,
                    "[NAME=][HOST:]PORT or [NAME=]unix:PATH; the first is the default")
       ->required();
-  command->add_option("--max-clients", arguments->max_clients, "Clients at the same time; others are told so")
+  command
+      ->add_option("--max-clients", arguments->max_clients,
+                   "How many clients are served at once; one more is told that the host is full")
       ->check(CLI::Range(std::size_t{1}, limits::kMaxSessions))
       ->capture_default_str();
   add_peer_options(*command, arguments->peer);

@@ -51,7 +51,7 @@ void add_messaging_options(CLI::App& command, MessagingArguments& arguments) {
   command.add_option("--user", arguments.user, "Who one is, at an open hub")->excludes(token);
   command
       .add_option("--device", arguments.device,
-                  "Which of one's devices this is: what others acknowledge is kept for it")
+                  "A name for this device: what your other devices acknowledge still comes here")
       ->option_text("NAME");
   command.add_option("--encoding", arguments.encoding, "What is spoken: proto or json")
       ->check(CLI::IsMember({"proto", "json"}))

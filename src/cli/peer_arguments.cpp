@@ -19,7 +19,7 @@ void add_peer_options(CLI::App& command, PeerArguments& arguments) {
       .add_option("--key", arguments.key,
                   "A key file from `sluice keygen`, the same on both sides; replaces codes")
       ->option_text("FILE");
-  command.add_option("--stun", arguments.stun, "A STUN server, HOST:PORT, to learn addresses behind NAT");
+  command.add_option("--stun", arguments.stun, "A STUN server, HOST[:PORT], to learn addresses behind NAT");
   command.add_option("--turn", arguments.turn,
                      "A relay for when there is no direct path, turn:USER:PASSWORD@HOST:PORT");
   command.add_flag("--relay-only", arguments.relay_only,
@@ -27,8 +27,7 @@ void add_peer_options(CLI::App& command, PeerArguments& arguments) {
   command
       .add_option("--memory-limit", arguments.memory_limit,
                   "What may wait in the tunnel, all peers together; at it new connections are rejected")
-      ->option_text("SIZE")
-      ->capture_default_str();
+      ->option_text(fmt::format("SIZE [{}]", arguments.memory_limit));
   command.add_flag("--no-fast-path", arguments.no_fast_path, "Send everything through the ICE library");
 }
 
@@ -68,7 +67,7 @@ Result<Bytes> memory_limit(const PeerArguments& arguments) {
   }
   if (*bytes < limits::kMinTunnelMemory) {
     return fail(Errc::invalid_argument,
-                fmt::format("--memory-limit: {} is too little; a tunnel takes {}", arguments.memory_limit,
+                fmt::format("--memory-limit: {} is too little: the minimum is {}", arguments.memory_limit,
                             hub::config::to_text(limits::kMinTunnelMemory)));
   }
   return *bytes;

@@ -128,8 +128,8 @@ class SubscribeJob final : public api::Job {
     const std::string about = conversation_text(gap.conversation);
     reporter_.event(
         "history_changed", {{"conversation", conversation_fields(gap.conversation)}},
-        fmt::format("{}: the hub does not have all that came before; its store was restored, lost, or "
-                    "killed, or keeps none of this. It goes on with what the hub has now",
+        fmt::format("{}: the hub does not have all that came before; its store was restored or lost, "
+                    "or it was killed, or it keeps none of this. Going on with what it has now",
                     about));
   }
 

@@ -25,6 +25,12 @@ TryLimits burn_charges(const MailboxLimits& limits) {
   return {.burst = 1, .interval = limits.burn_charge_pause, .max_tracked = limits.tries.max_tracked};
 }
 
+TryLimits of_network(const TryLimits& of_one) {
+  return {.burst = of_one.burst * kNetworkTries,
+          .interval = of_one.interval / kNetworkTries,
+          .max_tracked = of_one.max_tracked};
+}
+
 transport::FairSlots::Id slot_of(ConnectionId id) {
   return static_cast<transport::FairSlots::Id>(id);
 }
@@ -35,6 +41,7 @@ Mailboxes::Mailboxes(MailboxLimits limits, Random random)
     : limits_(limits),
       numbers_(limits.numbers, std::move(random)),
       tries_(limits.tries),
+      network_tries_(of_network(limits.tries)),
       burns_(burn_charges(limits)),
       waiters_(limits.waiters),
       hosts_(limits.mailboxes) {}
@@ -50,6 +57,7 @@ MailboxActions Mailboxes::connected(ConnectionId id, const std::string& address,
 void Mailboxes::set_limits(const MailboxLimits& limits) {
   limits_ = limits;
   tries_.set_limits(limits.tries);
+  network_tries_.set_limits(of_network(limits.tries));
   burns_.set_limits(burn_charges(limits));
   waiters_.set_slots(limits.waiters);
   hosts_.set_slots(limits.mailboxes);
@@ -104,12 +112,6 @@ std::optional<TimePoint> Mailboxes::next_deadline() const {
 
 void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint now) {
   if (!has_no_place(id, from, now)) return;
-  if (mailboxes_.size() >= limits_.mailboxes && !has_room_for_another(from, now)) {
-    return refuse(id, Denial::hub_full,
-                  {.code = RefusalCode::limit_exceeded,
-                   .message = "This hub has no mailbox left.",
-                   .retry_after = limits_.retry_later});
-  }
   if (const auto held = per_block_.find(from.from.narrow);
       held != per_block_.end() && held->second >= limits_.mailboxes_per_address) {
     return refuse(id, Denial::address_full,
@@ -123,6 +125,13 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
                    .message = "A host with this key is connected already.",
                    .retry_after = limits_.retry_later});
   }
+  // Last: no host gives way to one that is rejected all the same.
+  if (mailboxes_.size() >= limits_.mailboxes && !has_room_for_another(from, now)) {
+    return refuse(id, Denial::hub_full,
+                  {.code = RefusalCode::limit_exceeded,
+                   .message = "This hub has no mailbox left.",
+                   .retry_after = limits_.retry_later});
+  }
   std::optional<MailboxNumber> number;
   if (!request.name) number = numbers_.take(now);
   const std::string name = number ? std::to_string(*number) : *request.name;
@@ -132,7 +141,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
                                        .number = number,
                                        .expires = number ? now + limits_.life : TimePoint::max(),
                                        .visitor = {},
-                                       .last_visitor_block = {},
+                                       .last_visitor = {},
                                        .deadline = TimePoint::max()});
   ENSURE(fresh);
   schedule(place);
@@ -147,7 +156,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Open& request, TimePoint n
 
 void Mailboxes::on(ConnectionId id, Connection& from, Join& request, TimePoint now) {
   if (!has_no_place(id, from, now)) return;
-  if (const Duration wait = tries_.wait(from.from.narrow, now); wait > Duration::zero()) {
+  if (const Duration wait = wait_to_try(from.from, now); wait > Duration::zero()) {
     return refuse(id, Denial::too_many_tries,
                   {.code = RefusalCode::too_many_tries,
                    .message = "Too many failed tries from your address.",
@@ -166,7 +175,7 @@ void Mailboxes::on(ConnectionId id, Connection& from, Join& request, TimePoint n
                             .introduction = ++introductions_,
                             .since = now,
                             .until = now + std::min(limits_.introduction, limits_.first_message)};
-  mailbox.last_visitor_block = from.from.narrow;
+  mailbox.last_visitor = from.from;
   schedule(place);
   give_place(id, from, place->first);
   send(id, Joined{});
@@ -276,11 +285,21 @@ void Mailboxes::begin_introduction(Mailbox& mailbox, Visitor& visitor) {
 /// A burnt code is a guess that failed: whoever made it has one try less, present or gone. A host that burns
 /// whatever comes must not use up its visitors' tries, so that its burns count once in a while only.
 void Mailboxes::charge_burn(const Mailbox& mailbox, TimePoint now) {
-  if (mailbox.last_visitor_block.empty()) return;
-  const std::string pair = mailbox.block + ' ' + mailbox.last_visitor_block;
+  if (mailbox.last_visitor.narrow.empty()) return;
+  const std::string pair = mailbox.block + ' ' + mailbox.last_visitor.narrow;
   if (burns_.wait(pair, now) > Duration::zero()) return;
   burns_.charge(pair, now);
-  tries_.charge(mailbox.last_visitor_block, now);
+  charge_try(mailbox.last_visitor, now);
+}
+
+Duration Mailboxes::wait_to_try(const transport::AddressBlocks& from, TimePoint now) const {
+  const Duration alone = tries_.wait(from.narrow, now);
+  return from.wide == from.narrow ? alone : std::max(alone, network_tries_.wait(from.wide, now));
+}
+
+void Mailboxes::charge_try(const transport::AddressBlocks& from, TimePoint now) {
+  tries_.charge(from.narrow, now);
+  if (from.wide != from.narrow) network_tries_.charge(from.wide, now);
 }
 
 void Mailboxes::give_way(ConnectionId id, TimePoint now) {
@@ -300,7 +319,7 @@ void Mailboxes::refuse(ConnectionId id, Denial why, Refusal refusal) {
 }
 
 void Mailboxes::refuse_join(ConnectionId id, Connection& from, const std::string& mailbox, TimePoint now) {
-  tries_.charge(from.from.narrow, now);
+  charge_try(from.from, now);
   std::optional<NumberEnd> ended;
   if (const auto number = as_number(mailbox)) ended = numbers_.ended(*number);
   if (ended == NumberEnd::burnt) {

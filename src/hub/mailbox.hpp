@@ -33,7 +33,7 @@ enum class Denial : std::uint8_t {
   expired_mailbox,    ///< A join of a number that ran out lately.
   place_taken,        ///< A join while another visitor is there.
   name_taken,         ///< An open of a name whose host is there already.
-  too_many_tries,     ///< A join from an address that failed too often.
+  too_many_tries,     ///< A join from an address, or an IPv6 /48, that failed too often.
   hub_full,           ///< An open beyond the hub's number of mailboxes.
   address_full,       ///< An open beyond an address's number of mailboxes.
   malformed,          ///< What does not decode.
@@ -50,6 +50,10 @@ enum class Denial : std::uint8_t {
 };
 inline constexpr std::size_t kDenials = static_cast<std::size_t>(Denial::gave_way) + 1;
 [[nodiscard]] std::string_view name_of(Denial denial);
+
+/// The tries of a whole IPv6 /48, in those of one address: so its owner, who has 65,536 /64s to come from,
+/// gains little by it, and a site's people do not wait for each other. Connections have the same ratio.
+inline constexpr int kNetworkTries = 4;
 
 struct MailboxLimits {
   std::size_t mailboxes = limits::kMaxMailboxes;
@@ -68,6 +72,7 @@ struct MailboxLimits {
   std::chrono::milliseconds retry_later = limits::kRetryLater;
   int request_burst = limits::kRequestBurst;
   Duration request_interval = limits::kRequestInterval;
+  /// Of one address; of an IPv6 /48 `kNetworkTries` times as many.
   TryLimits tries = {.burst = limits::kTryBurst,
                      .interval = limits::kTryInterval,
                      .max_tracked = limits::kMaxTriedAddresses};
@@ -137,8 +142,8 @@ class Mailboxes {
     std::optional<MailboxNumber> number;
     TimePoint expires;
     std::optional<Visitor> visitor;
-    std::string last_visitor_block;
-    TimePoint deadline;  ///< As it stands in `deadlines_`.
+    transport::AddressBlocks last_visitor;  ///< Empty before the first.
+    TimePoint deadline;                     ///< As it stands in `deadlines_`.
   };
   struct Connection {
     transport::AddressBlocks from;
@@ -159,6 +164,8 @@ class Mailboxes {
   [[nodiscard]] bool has_second_place(Places::iterator place, TimePoint now);
   void begin_introduction(Mailbox& mailbox, Visitor& visitor);
   void charge_burn(const Mailbox& mailbox, TimePoint now);
+  [[nodiscard]] Duration wait_to_try(const transport::AddressBlocks& from, TimePoint now) const;
+  void charge_try(const transport::AddressBlocks& from, TimePoint now);
   void give_way(ConnectionId id, TimePoint now);
   void refuse(ConnectionId id, Denial why, Refusal refusal);
   void refuse_join(ConnectionId id, Connection& from, const std::string& mailbox, TimePoint now);
@@ -182,7 +189,8 @@ class Mailboxes {
 
   MailboxLimits limits_;
   MailboxNumbers numbers_;
-  Tries tries_;
+  Tries tries_;                   ///< By address.
+  Tries network_tries_;           ///< By IPv6 /48.
   Tries burns_;                   ///< By host and visitor: those that have been charged lately.
   transport::FairSlots waiters_;  ///< Connections without a place, and mute visitors.
   transport::FairSlots hosts_;    ///< Hosts that are in no introduction.

@@ -111,17 +111,20 @@ void MailboxService::send(ConnectionId to, const Reply& reply) {
   if (fits) (void)link.send(as_bytes(text));
 }
 
-/// What an operator wants to know of goes to the log once in a while for each kind and address.
+/// What an operator wants to know of goes to the log once in a while for each kind and network: the owner of
+/// an IPv6 /48 has 65,536 /64s to come from.
 void MailboxService::log_refusal(const Refusal& refusal, const std::string& address) {
   observe::log(LogLevel::debug, "hub", [&] { return "refused: " + refusal.message; });
   const bool is_limit =
       refusal.code == RefusalCode::too_many_tries || refusal.code == RefusalCode::limit_exceeded;
   if (!is_limit) return;
-  const std::string from = transport::address_block(address);
+  const std::string from = transport::address_blocks(address).wide;
   if (const auto times = refusals_.note(from + ' ' + refusal.message, Clock::now())) {
+    const std::uint64_t others = refusals_.take_others();
     observe::log(LogLevel::warn, "hub",
                  "rejected mailbox requests from " + from + ": " + refusal.message + " (" +
-                     std::to_string(*times) + " since this was said last)");
+                     std::to_string(*times) + " since this was said last)" +
+                     (others == 0 ? "" : "; and " + std::to_string(others) + " of other kinds or addresses"));
   }
 }
 

@@ -231,6 +231,40 @@ TEST_F(MailboxesTest, LimitFailedJoinsOfAnAddress) {
   EXPECT_EQ(ask(kVisitor, Join{.mailbox = "7"}), (Lines{"2: joined", "1: peer_joined 1"}));
 }
 
+TEST_F(MailboxesTest, LimitFailedJoinsOfAWholeNetworkOfIpv6) {
+  start({.tries = {.burst = 2, .interval = 6s, .max_tracked = 100}});
+  std::uint64_t last = 10;
+  const auto join = [&](const std::string& address) {
+    const ConnectionId id{++last};
+    (void)mailboxes->connected(id, address, now);
+    return mailboxes->handle(id, Join{.mailbox = "5"}, now);
+  };
+  const auto code = [](const MailboxActions& actions) {
+    return std::get<Refusal>(std::get<Send>(actions.at(0)).reply).code;
+  };
+  for (int i = 0; i < 4 * 2; ++i)
+    EXPECT_EQ(code(join("2001:db8:1:" + std::to_string(i) + "::1")), RefusalCode::not_found) << i;
+  const auto refused = join("2001:db8:1:99::1");
+  EXPECT_EQ(code(refused), RefusalCode::too_many_tries) << "a fresh /64 gains nothing";
+  EXPECT_EQ(std::get<Refusal>(std::get<Send>(refused.at(0)).reply).retry_after, 1500ms);
+  EXPECT_EQ(code(join("2001:db8:2:1::1")), RefusalCode::not_found) << "another site";
+  now += 1500ms;
+  EXPECT_EQ(code(join("2001:db8:1:99::1")), RefusalCode::not_found);
+  EXPECT_EQ(code(join("2001:db8:1:99::1")), RefusalCode::too_many_tries);
+}
+
+TEST_F(MailboxesTest, CountABurntCodeForItsVisitorsNetworkToo) {
+  start({.tries = {.burst = 1, .interval = 6s, .max_tracked = 100}});
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    ask(kHost, Open{.name = kName});
+    const ConnectionId visitor{10 + i};
+    (void)mailboxes->connected(visitor, "2001:db8:1:" + std::to_string(i) + "::1", now);
+    EXPECT_EQ(ask(visitor, Join{.mailbox = kName}).front(),
+              std::to_string(10 + i) + (i < 4 ? ": joined" : ": error too_many_tries"));
+    ask(kHost, Burn{});
+  }
+}
+
 TEST_F(MailboxesTest, CountABurntCodeAsItsVisitorsFailedTry) {
   start({.tries = {.burst = 1, .interval = 6s, .max_tracked = 10}});
   introduce();
@@ -316,6 +350,25 @@ TEST_F(MailboxesTest, GiveANewcomerAMailboxOfTheAddressThatHasMost) {
   EXPECT_EQ(ask(ConnectionId{3}, Open{}), Lines{"3: error limit_exceeded"}) << "it has most itself";
   EXPECT_EQ(ask(ConnectionId{4}, Open{.name = kName}),
             (Lines{"1: error limit_exceeded", "1: close", "4: opened " + kName}));
+}
+
+TEST_F(MailboxesTest, EndNoHostForANewcomerThatIsRejectedAllTheSame) {
+  MailboxLimits limits{.mailboxes = 4};
+  mailboxes.emplace(limits, [](std::uint32_t bound) { return 6 % bound; });
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    (void)mailboxes->connected(ConnectionId{id}, "198.51.100.1", now);
+    ask(ConnectionId{id}, id == 3 ? Open{.name = kName} : Open{});
+  }
+  for (std::uint64_t id = 4; id <= 5; ++id) (void)mailboxes->connected(ConnectionId{id}, "192.0.2.1", now);
+  ask(ConnectionId{4}, Open{});
+  EXPECT_EQ(ask(ConnectionId{5}, Open{.name = kName}), Lines{"5: error busy"});
+  EXPECT_EQ(mailboxes->denied(Denial::name_taken), 1U);
+  limits.mailboxes_per_address = 1;
+  mailboxes->set_limits(limits);
+  EXPECT_EQ(ask(ConnectionId{5}, Open{}), Lines{"5: error limit_exceeded"});
+  EXPECT_EQ(mailboxes->denied(Denial::address_full), 1U);
+  EXPECT_EQ(mailboxes->denied(Denial::gave_way), 0U);
+  EXPECT_EQ(mailboxes->size(), 4U);
 }
 
 TEST_F(MailboxesTest, CloseWhoAsksTooFast) {

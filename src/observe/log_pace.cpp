@@ -9,7 +9,13 @@ std::optional<std::uint64_t> LogPace::note(const std::string& kind, TimePoint no
   const auto known = said_.find(kind);
   if (known == said_.end()) {
     if (said_.size() >= most_) {
-      said_.erase(order_.front());
+      const auto oldest = said_.find(order_.front());
+      if (now - oldest->second.at < pause_) {
+        ++others_;
+        return std::nullopt;
+      }
+      others_ += oldest->second.since;
+      said_.erase(oldest);
       order_.pop_front();
     }
     said_.emplace(kind, Said{.at = now});

@@ -67,24 +67,42 @@ std::optional<std::string> address_of(std::string_view node) {
   return canonical(has_port ? node.substr(0, colon) : node);
 }
 
-/// The elements of a list over all its lines, commas in quoted strings left alone; unfinished quotes end with
-/// the line.
+/// Whether the next character of a line stands in a quoted string (RFC 9110 §5.6.4).
+class Quotes {
+ public:
+  void pass(char c) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (open_ && c == '\\') {
+      escaped_ = true;
+    } else if (c == '"') {
+      open_ = !open_;
+    }
+  }
+  [[nodiscard]] bool open() const { return open_; }
+
+ private:
+  bool open_ = false;
+  bool escaped_ = false;
+};
+
+/// The elements of a list over all its lines, separators in quoted strings left alone. A line that ends
+/// inside quotes is split at every separator: otherwise a client that opens quotes and never closes them
+/// would hide what a proxy appends to the same line.
 std::vector<std::string_view> elements(const std::vector<std::string_view>& lines, char separator) {
   std::vector<std::string_view> found;
   for (const std::string_view line : lines) {
-    bool quoted = false;
+    Quotes whole;
+    for (const char c : line) whole.pass(c);
+    Quotes quotes;
     std::size_t from = 0;
-    for (std::size_t at = 0; at <= line.size(); ++at) {
-      if (at < line.size() && quoted && line[at] == '\\') {
-        ++at;
-        continue;
-      }
-      if (at < line.size() && line[at] == '"') quoted = !quoted;
-      if (at >= line.size() || (line[at] == separator && !quoted)) {
-        if (from <= line.size()) found.push_back(trimmed(line.substr(from, at - from)));
-        from = at + 1;
-      }
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      quotes.pass(line[at]);
+      if (line[at] != separator || (quotes.open() && !whole.open())) continue;
+      found.push_back(trimmed(line.substr(from, at - from)));
+      from = at + 1;
     }
+    found.push_back(trimmed(line.substr(from)));
   }
   return found;
 }

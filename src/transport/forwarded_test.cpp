@@ -81,6 +81,17 @@ TEST_F(ForwardedClient, IsNamedByForwardedAsRfc7239Says) {
   EXPECT_EQ(forwarded({R"(for="192.0.2.1)"}), "none");
 }
 
+TEST_F(ForwardedClient, IsNotHiddenByQuotesThatAClientLeavesOpen) {
+  for (const std::string_view line :
+       {R"(for=9.9.9.9;x=", for=1.2.3.4)", R"(for="x, for=1.2.3.4)", R"(for=9.9.9.9;x="\, for=1.2.3.4)",
+        R"(for=9.9.9.9;x=", for="1.2.3.4")", R"(for=9.9.9.9;x=", for="1.2.3.4", for="10.0.0.3")",
+        R"(for=9.9.9.9;x="a\", for=1.2.3.4, for=10.0.0.3)"}) {
+    EXPECT_EQ(forwarded({line}), "1.2.3.4") << line;
+  }
+  EXPECT_EQ(x_forwarded_for({R"(9.9.9.9, ", 1.2.3.4)"}), "1.2.3.4");
+  EXPECT_EQ(forwarded({R"(for=9.9.9.9;x=")", "for=1.2.3.4"}), "1.2.3.4") << "each line has quotes of its own";
+}
+
 TEST_F(ForwardedClient, LooksAtSoManyHopsOnly) {
   std::string line = "192.0.2.1";
   for (int i = 0; i < 100; ++i) line += ", 10.0.0.1";

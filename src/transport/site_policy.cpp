@@ -12,6 +12,11 @@ bool is_loopback(std::string_view address) {
   return address.starts_with("127.") || address == "::1";
 }
 
+/// The names under which a user's own machine is one and the same.
+bool is_this_machine(const SiteName& name) {
+  return name.host == "localhost" || (name.is_address && is_loopback(name.host));
+}
+
 bool is_below(std::string_view host, std::string_view name) {
   return host.size() > name.size() + 1 && host.ends_with(name) && host[host.size() - name.size() - 1] == '.';
 }
@@ -105,9 +110,12 @@ bool SitePolicy::goes_by(const SiteName& name) const {
   });
 }
 
-bool SitePolicy::is_own_origin(const Origin& origin) const {
+bool SitePolicy::is_own_origin(const Origin& origin, const SiteName& host) const {
   const bool is_own_port = std::ranges::find(listeners_, origin.port(), &Listener::port) != listeners_.end();
-  if (is_own_port && is_own(origin.name)) return true;
+  // That a certificate names it proves nothing: with a wildcard, or shared, it names other servers too.
+  const bool is_same_host =
+      origin.name.host == host.host || (is_this_machine(origin.name) && is_this_machine(host));
+  if (is_own_port && is_same_host && is_own(origin.name)) return true;
   const std::uint16_t usual = Origin{.scheme = origin.scheme, .name = {}}.port();
   return std::ranges::any_of(host_rules_, [&](const HostRule& rule) {
     if (!rule.names(origin.name)) return false;
@@ -129,7 +137,7 @@ bool SitePolicy::belongs(std::string_view text, const SiteName& host, Origin::Sc
   if (scheme == Origin::Scheme::https && origin->scheme == Origin::Scheme::http) return false;
   const std::uint16_t usual = Origin{.scheme = origin->scheme, .name = {}}.port();
   if (origin->name.host == host.host && origin->port() == host.port.value_or(usual)) return true;
-  return is_own_origin(*origin);
+  return is_own_origin(*origin, host);
 }
 
 SitePolicy::Verdict SitePolicy::check(const SiteRequest& request) const {

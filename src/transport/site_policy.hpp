@@ -34,8 +34,10 @@ struct SiteRequest {
 /// The server goes by: the addresses that it listens at; any address when it listens at all of them, since a
 /// router may translate addresses, and an address cannot be rebound; `localhost` where it listens on
 /// loopback; the machine's name where it listens beyond; the names in its certificate; and those of the
-/// rules. A page belongs to it when its origin is the very host that it asks, or one of those names at a port
-/// of the server's; a name of the rules has its own port, or that of the scheme too.
+/// rules. A page belongs to it when its origin is the very host that it asks, at the same port or at another
+/// of the server's (loopback addresses and `localhost` are one host), or a name of the rules, with its own
+/// port, or that of the scheme too. A page at another name of the certificate is another's: a wildcard covers
+/// servers that have nothing to do with this one.
 ///
 /// Pure, one thread. Bounded by the rules and by `limits::kMaxListeners`.
 class SitePolicy {
@@ -72,7 +74,8 @@ class SitePolicy {
   [[nodiscard]] bool is_own(const SiteName& name) const;
   [[nodiscard]] bool goes_by(const SiteName& name) const;
   [[nodiscard]] bool belongs(std::string_view origin, const SiteName& host, Origin::Scheme scheme) const;
-  [[nodiscard]] bool is_own_origin(const Origin& origin) const;
+  /// `host`: what the request asks for, which the server goes by.
+  [[nodiscard]] bool is_own_origin(const Origin& origin, const SiteName& host) const;
 
   std::vector<HostRule> host_rules_;
   std::vector<Origin> origin_rules_;

@@ -122,6 +122,26 @@ TEST(SitePolicy, RejectsPagesOfOthers) {
   }
 }
 
+TEST(SitePolicy, RejectsPagesOfOtherNamesThatItsCertificateCovers) {
+  SitePolicy policy{{}};
+  policy.set_machine_name("box");
+  policy.add_listener({.address = "0.0.0.0", .port = 443});
+  policy.add_listener({.address = "0.0.0.0", .port = 8443});
+  policy.set_certificate_names({"*.example.com", "hub.example.net"});
+  const auto from = [&](std::string_view host, std::string_view origin) {
+    return check(policy, {.host = host, .origin = origin, .scheme = Scheme::https});
+  };
+  for (const std::string_view origin : {"https://wiki.example.com", "https://wiki.example.com:8443",
+                                        "https://hub.example.net", "https://box", "https://localhost"}) {
+    EXPECT_EQ(from("hub.example.com", origin), kForeignOrigin) << origin;
+  }
+  EXPECT_EQ(from("hub.example.com", "https://hub.example.com"), kAllowed);
+  EXPECT_EQ(from("hub.example.com:8443", "https://hub.example.com"), kAllowed) << "another of its ports";
+  EXPECT_EQ(from("hub.example.com:8443", "https://hub.example.com:444"), kForeignOrigin);
+  policy.set_rules({.origins = {"https://wiki.example.com"}});
+  EXPECT_EQ(from("hub.example.com", "https://wiki.example.com"), kAllowed) << "auth.origins";
+}
+
 TEST(SitePolicy, RejectsAPageThatCameWithoutTlsWhereThereIsTls) {
   SitePolicy policy{{}};
   policy.add_listener({.address = "0.0.0.0", .port = 80});

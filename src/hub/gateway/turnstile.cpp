@@ -11,10 +11,12 @@ bool Turnstile::is_busy(const std::string& block) const {
 
 bool Turnstile::has_room(const Visitor& visitor, TimePoint now) {
   const std::uint64_t burst = limits_.rate.burst;
-  std::uint64_t reserve = visitor.standing == Standing::resumes ? 0 : burst / limits::kAdmissionResumeShare;
-  // For blocks that come seldom there is always something left, whichever of the two they are.
-  if (is_busy(visitor.block)) reserve += burst / 6;
-  return bucket_.available(now) > reserve;
+  const std::uint64_t for_resumes = burst / limits::kAdmissionResumeShare;
+  // For blocks that come seldom there is always something left, whichever of the two they are. So a busy one
+  // has no advantage from resuming: a proof can be replayed, and with it one block would hold the bucket
+  // below what newcomers need.
+  if (is_busy(visitor.block)) return bucket_.available(now) > for_resumes + burst / 6;
+  return bucket_.available(now) > (visitor.standing == Standing::resumes ? 0 : for_resumes);
 }
 
 std::optional<std::chrono::seconds> Turnstile::ask(const Visitor& visitor, TimePoint now) {

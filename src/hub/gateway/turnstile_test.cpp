@@ -26,10 +26,11 @@ class TurnstileTest : public testing::Test {
     return count;
   }
   /// The same of one address.
-  std::size_t admitted_from(const std::string& block, Turnstile& turnstile, std::size_t visitors) {
+  std::size_t admitted_from(const std::string& block, Turnstile& turnstile, std::size_t visitors,
+                            Turnstile::Standing standing = kNewcomer) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < visitors; ++i) {
-      if (!turnstile.ask({.standing = kNewcomer, .block = block}, now_)) ++count;
+      if (!turnstile.ask({.standing = standing, .block = block}, now_)) ++count;
     }
     return count;
   }
@@ -54,11 +55,15 @@ TEST_F(TurnstileTest, KeepsAPartForThoseThatResume) {
 }
 
 TEST_F(TurnstileTest, LetsNoAddressUseUpTheRateOfAll) {
-  Turnstile turnstile = make({.rate = {.burst = 600, .tokens = 600}});
-  for (int second = 0; second < 10; ++second) {
-    EXPECT_GE(admitted_from("attacker", turnstile, 10'000), second == 0 ? 300U : 0U);
-    EXPECT_EQ(admitted_from("victim", turnstile, 5), 5U) << second;
-    now_ += 1s;
+  for (const Turnstile::Standing attack : {kNewcomer, kResumes}) {
+    Turnstile turnstile = make({.rate = {.burst = 600, .tokens = 600}});
+    for (int second = 0; second < 10; ++second) {
+      EXPECT_EQ(admitted_from("attacker", turnstile, 10'000, attack), 300U) << second;
+      EXPECT_EQ(admitted_from("victim", turnstile, 5), 5U) << second;
+      EXPECT_EQ(admitted_from("attacker", turnstile, 10'000, attack), 0U) << second;
+      EXPECT_EQ(admitted_from("another victim", turnstile, 5, kResumes), 5U) << second;
+      now_ += 1s;
+    }
   }
 }
 

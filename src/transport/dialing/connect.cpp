@@ -114,14 +114,17 @@ void Connect::Impl::on_answer(Family family, const Answer& answer) {
 
 void Connect::Impl::begin_attempts() {
   while (!won_ && !final_) {
-    const auto place = race_.in_flight() ? Race::Room::more : Race::Room::first_only;
+    auto place = race_.in_flight() ? Race::Room::more : Race::Room::first_only;
     const bool spare = place == Race::Room::more && resolver_.take_spare_attempt();
     const auto step = race_.next(Clock::now(), spare ? Race::Room::more : Race::Room::first_only);
     if (!step && spare) resolver_.give_spare_attempt();
     if (!step) return;
     if (step->gives_way) {
       note({.why = Why::timed_out, .text = "no answer"});
-      remove(attempts_.find(*step->gives_way));
+      const auto oldest = attempts_.find(*step->gives_way);
+      place = oldest->second.place;
+      attempts_.erase(oldest);
+      if (spare) resolver_.give_spare_attempt();
     }
     begin(*step, place);
   }

@@ -37,15 +37,16 @@ std::optional<TimePoint> Race::next_deadline() const {
 std::optional<Race::Step> Race::next(TimePoint now, Room room) {
   const auto due = next_deadline();
   if (!due || now < *due) return std::nullopt;
-  if (!attempts_.empty() && room == Room::first_only) {
-    hurry_ = false;
-    last_start_ = now;  // asks for room again after the usual delay
-    return std::nullopt;
-  }
   std::optional<AttemptId> gives_way;
-  if (full()) {
-    gives_way = attempts_.begin()->first;
-    attempts_.erase(attempts_.begin());
+  if (!attempts_.empty() && (full() || room == Room::first_only)) {
+    const auto [oldest, begun] = *attempts_.begin();
+    if (now < begun + options_.patience) {
+      hurry_ = false;
+      last_start_ = now;  // asks for room again after the usual delay
+      return std::nullopt;
+    }
+    gives_way = oldest;
+    attempts_.erase(oldest);
   }
   const Family family = next_family();
   auto& untried = half(family).untried;

@@ -28,8 +28,9 @@ struct RaceOptions {
 ///
 /// Families alternate, IPv6 first. The next address is tried when an attempt fails, or 250 ms after the last
 /// one began; earlier attempts go on, and the first that connects wins. IPv4 alone waits 50 ms for the IPv6
-/// half of the look-up. Bounded: `addresses` a family, `at_once` attempts; beyond these the oldest attempt
-/// gives way once it has had `patience`, so that any number of dead addresses only delays the good one.
+/// half of the look-up. Bounded: `addresses` a family, `at_once` attempts; beyond these, and where the caller
+/// has room for no more, the oldest attempt gives way once it has had `patience`, so that any number of dead
+/// addresses only delays the good one.
 /// Sans-I/O, one thread.
 class Race {
  public:
@@ -43,7 +44,7 @@ class Race {
   struct Step {
     AttemptId id;
     Address address;
-    std::optional<AttemptId> gives_way{};  ///< The attempt that is to be cancelled for it.
+    std::optional<AttemptId> gives_way{};  ///< The attempt that is to be cancelled; this one has its place.
   };
   /// The attempt that is to begin now, if one is due. Ask again until there is none.
   [[nodiscard]] std::optional<Step> next(TimePoint now, Room room);

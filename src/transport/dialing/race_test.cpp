@@ -100,6 +100,32 @@ TEST(Race, StaysWithOneAttemptWhileThereIsNoRoomForMore) {
   EXPECT_EQ(tried(race, kStart + 500ms, Room::more), "192.0.2.2");
 }
 
+TEST(Race, ReplacesADeadAddressThoughThereIsNoRoomForMore) {
+  Race race;
+  race.found(Family::v6, {}, kStart);
+  race.found(Family::v4, addresses({"192.0.2.1", "192.0.2.2", "192.0.2.3"}), kStart);
+  auto last = race.next(kStart, Room::first_only);
+  ASSERT_TRUE(last);
+  TimePoint begun = kStart;
+  for (const char* const expected : {"192.0.2.2", "192.0.2.3"}) {
+    std::optional<Race::Step> step;
+    TimePoint now = begun;
+    while (!step) {
+      ASSERT_TRUE(race.next_deadline());
+      now = *race.next_deadline();
+      ASSERT_LE(now, begun + limits::kAttemptPatience + limits::kAttemptDelay);
+      step = race.next(now, Room::first_only);
+    }
+    EXPECT_GE(now, begun + limits::kAttemptPatience);
+    EXPECT_EQ(step->address.to_string(), expected);
+    EXPECT_EQ(step->gives_way, last->id);
+    last = step;
+    begun = now;
+  }
+  EXPECT_EQ(race.next_deadline(), std::nullopt);  // the last one is waited for
+  EXPECT_TRUE(race.in_flight());
+}
+
 TEST(Race, LetsTheOldestAttemptGiveWayOnceItHasHadItsTime) {
   Race race{{.at_once = 2}};
   race.found(Family::v6, {}, kStart);

@@ -19,29 +19,36 @@ Admission::Verdict Admission::room_for(const AdmissionSource& from) const {
   return Verdict::admitted;
 }
 
-/// One that shakes hands gives way for what is lacking. False: all that count there are further than that.
-bool Admission::make_room(const AdmissionSource& from, Verdict lacking, Decision& decision) {
+/// One that is still to be answered, or was answered already, gives way for what is lacking. Nothing: all
+/// that count there are WebSockets or have a page made for them.
+std::optional<Admission::Id> Admission::make_room(const AdmissionSource& from, Verdict lacking) {
   std::optional<Id> gone;
   if (lacking == Verdict::full) {
-    gone = handshakes_.evict();
+    // One that was answered loses nothing. Where one address lingers in all of them, the only one that shakes
+    // hands is somebody else's.
+    gone = answered_.evict();
+    if (!gone) gone = handshakes_.evict();
   } else {
     gone = handshakes_.evict_from(lacking == Verdict::address_full ? from.blocks.narrow : from.blocks.wide);
   }
-  if (!gone) return false;
-  leave(*gone);
-  decision.give_way.push_back(*gone);
-  return true;
+  if (gone) leave(*gone);
+  return gone;
 }
 
 Admission::Decision Admission::enter(Id id, AdmissionSource from, TimePoint now) {
   Decision decision{.give_way = handshakes_.expire(now, limits_.request)};
   for (const Id gone : decision.give_way) leave(gone);
-  const auto lacks = [this, &from] {
-    return members_.size() >= limits_.connections + limits_.page_reserve ? Verdict::full : room_for(from);
+  const auto ask = [&](auto&& verdict) {
+    decision.verdict = verdict();
+    if (decision.verdict == Verdict::admitted) return;
+    const auto gone = make_room(from, decision.verdict);
+    if (!gone) return;
+    decision.give_way.push_back(*gone);
+    decision.verdict = verdict();
   };
-  decision.verdict = lacks();
-  if (decision.verdict != Verdict::admitted && make_room(from, decision.verdict, decision))
-    decision.verdict = lacks();
+  // Its own share first: no other gives way to one that would be rejected all the same.
+  ask([&] { return room_for(from); });
+  if (decision.verdict == Verdict::admitted) ask([this] { return room_in_all(); });
   if (decision.verdict != Verdict::admitted) return decision;
   if (const auto gone = handshakes_.take(id, from.blocks, now)) {
     leave(*gone);
@@ -53,11 +60,19 @@ Admission::Decision Admission::enter(Id id, AdmissionSource from, TimePoint now)
   return decision;
 }
 
-std::vector<Admission::Id> Admission::make_way() {
-  const auto gone = handshakes_.evict();
-  if (!gone) return {};
-  leave(*gone);
-  return {*gone};
+Admission::Verdict Admission::room_in_all() const {
+  return members_.size() < limits_.connections + limits_.page_reserve ? Verdict::admitted : Verdict::full;
+}
+
+std::optional<Admission::Id> Admission::make_way() {
+  return make_room({}, Verdict::full);
+}
+
+void Admission::answered(Id id, TimePoint now) {
+  const auto member = members_.find(id);
+  if (member == members_.end() || answered_.holds(id)) return;
+  handshakes_.give_back(id);
+  answered_.add(id, member->second.blocks, now);
 }
 
 std::string_view name_of(Admission::Verdict verdict) {
@@ -90,6 +105,7 @@ void Admission::leave(Id id) {
   const auto member = members_.find(id);
   if (member == members_.end()) return;
   handshakes_.give_back(id);
+  answered_.give_back(id);
   count_out(member->second);
   members_.erase(member);
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,7 +44,7 @@ struct AdmissionSource {
 };
 
 /// Which connections a server lets in: how many there are, in all and from each address, and which of those
-/// that still shake hands gives way to a newcomer (`FairSlots`).
+/// that still shake hands, or have their answer and have not hung up, gives way to a newcomer (`FairSlots`).
 ///
 /// Sans-I/O. A connection has a number that is never used twice.
 class Admission {
@@ -62,10 +63,13 @@ class Admission {
   /// A trusted proxy has said whose connection it is. Anything but `admitted`: that client has as many as it
   /// may have, and this one still counts as it did.
   [[nodiscard]] Verdict identify(Id id, AdmissionSource client);
-  /// Those that leave so that there are descriptors again.
-  [[nodiscard]] std::vector<Id> make_way();
+  /// The one that leaves so that there are descriptors again.
+  [[nodiscard]] std::optional<Id> make_way();
   /// Its request has been read. Nothing happens for one that gave way.
   void handshake_ended(Id id) { handshakes_.give_back(id); }
+  /// All of its answer has been sent, and it has only to hang up: where all are taken it gives way first. The
+  /// same for one that gave way.
+  void answered(Id id, TimePoint now);
   /// The same.
   void leave(Id id);
 
@@ -80,13 +84,16 @@ class Admission {
 
  private:
   [[nodiscard]] Verdict room_for(const AdmissionSource& from) const;
-  [[nodiscard]] bool make_room(const AdmissionSource& from, Verdict lacking, Decision& decision);
+  [[nodiscard]] Verdict room_in_all() const;
+  [[nodiscard]] std::optional<Id> make_room(const AdmissionSource& from, Verdict lacking);
   void count_in(const AdmissionSource& from);
   void count_out(const AdmissionSource& from);
   [[nodiscard]] std::size_t held(const std::string& block) const;
 
   AdmissionLimits limits_;
   transport::FairSlots handshakes_;
+  transport::FairSlots answered_{
+      0};  ///< Bounded by the members; only the order in which they give way counts.
   std::unordered_map<Id, AdmissionSource> members_;
   std::unordered_map<std::string, std::size_t> per_block_;  ///< Connections, by narrow and by wide blocks.
 };

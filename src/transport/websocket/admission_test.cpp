@@ -112,6 +112,45 @@ TEST_F(AdmissionTest, KeepsAReserveForPagesThatSilentOnesDoNotUseUp) {
   EXPECT_EQ(admission->connections(), 4U);
 }
 
+TEST_F(AdmissionTest, LetsTheOldestAnsweredOneOfTheLargestBlockGiveWayBeforeAnyThatShakesHands) {
+  start({.connections = 1, .page_reserve = 4});
+  EXPECT_EQ(settle("192.0.2.1"), Verdict::admitted) << "a WebSocket";
+  const auto linger = [this](const std::string& address) {
+    const auto decision = enter(address);
+    EXPECT_EQ(decision.verdict, Verdict::admitted) << address;
+    admission->answered(last, now);
+    return decision.give_way;
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(linger("198.51.100.1"), Ids{});
+  const auto decision = enter("192.0.2.2");
+  EXPECT_EQ(decision.verdict, Verdict::admitted);
+  EXPECT_EQ(decision.give_way, Ids{2});
+  const Admission::Id probe = last;
+  for (int i = 0; i < 100; ++i) {
+    if (i == 50) admission->answered(probe, now);
+    const Ids gone = linger("198.51.100.1");
+    ASSERT_EQ(gone.size(), 1U) << i;
+    ASSERT_NE(gone, Ids{probe}) << i << ": the only one that shakes hands, and then of the smaller address";
+  }
+  EXPECT_EQ(admission->connections(), 5U);
+  admission->leave(probe);
+  admission->answered(probe, now);
+  EXPECT_EQ(admission->connections(), 4U) << "it has left";
+}
+
+TEST_F(AdmissionTest, EndsNobodyForOneThatItsOwnShareKeepsOut) {
+  start({.connections = 3, .page_reserve = 0, .connections_per_address = 2});
+  EXPECT_EQ(settle("198.51.100.1"), Verdict::admitted);
+  EXPECT_EQ(settle("198.51.100.1"), Verdict::admitted);
+  EXPECT_EQ(enter("192.0.2.1").verdict, Verdict::admitted);
+  for (int i = 0; i < 10; ++i) {
+    const auto decision = enter("198.51.100.1");
+    EXPECT_EQ(decision.verdict, Verdict::address_full);
+    EXPECT_EQ(decision.give_way, Ids{}) << "the victim still shakes hands";
+  }
+  EXPECT_EQ(admission->connections(), 3U);
+}
+
 TEST_F(AdmissionTest, CountsTheClientOfATrustedProxyOnceItIsKnown) {
   constexpr auto kExempt = AdmissionSource::Share::exempt;
   start({.connections_per_address = 1, .handshakes = 3});

@@ -11,6 +11,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -172,8 +173,9 @@ void Server::Impl::turn_away(tcp::socket& socket, Carrier carrier) {
   (void)socket.send(asio::buffer(answer), 0, ignored);
 }
 
-/// Without a descriptor nothing can be accepted, and nothing be said to those that wait. The oldest one that
-/// shakes hands gives its descriptor up, and with the spare one some are told by their connection's end.
+/// Without a descriptor nothing can be accepted, and nothing be said to those that wait. One that has its
+/// answer, or else one that shakes hands, gives its descriptor up, and with the spare one some are told by
+/// their connection's end.
 void Server::Impl::on_accept_failed(Listener& listener, const error_code& error) {
   const bool is_out = error == asio::error::no_descriptors || error == error_code{ENFILE, error.category()};
   if (const auto times = troubles_.note(error.message(), Clock::now())) {
@@ -183,24 +185,27 @@ void Server::Impl::on_accept_failed(Listener& listener, const error_code& error)
                     is_out ? "; raise the limit of open files, or lower listen.max_connections" : ""));
   }
   if (!is_out) return;
-  for (const Admission::Id gone : admitted_->admission.make_way()) end_handshake(gone);
+  if (const auto gone = admitted_->admission.make_way()) end_for_newcomer(*gone);
   counts_[static_cast<std::size_t>(ServerCount::no_descriptor)] +=
       listener.spare.close_some(listener.acceptor.native_handle(), limits::kClosedPerPause);
 }
 
-void Server::Impl::end_handshake(Admission::Id id) {
-  count(ServerCount::gave_way);
-  if (const auto ticket = admitted_->tickets.find(id); ticket != admitted_->tickets.end())
-    ticket->second->give_way();
+void Server::Impl::end_for_newcomer(Admission::Id id) {
+  const auto ticket = admitted_->tickets.find(id);
+  const bool is_answered = ticket != admitted_->tickets.end() && ticket->second->is_answered;
+  if (!is_answered) count(ServerCount::gave_way);  // the other one has lost nothing
+  if (ticket != admitted_->tickets.end()) ticket->second->give_way();
 }
 
-/// Once in a while for each kind and address, so that an operator sees who is rejected and an attacker does
-/// not fill the disk.
+/// Once in a while for each kind and network, so that an operator sees who is rejected and an attacker does
+/// not fill the disk. An IPv6 /48 is one: its owner has 65,536 /64s to come from.
 void Server::Impl::log_refusal(std::string_view kind, const std::string& address) {
-  const std::string from = transport::address_block(address);
+  const std::string from = transport::address_blocks(address).wide;
   if (const auto times = refusals_.note(fmt::format("{} {}", kind, from), Clock::now())) {
+    const std::uint64_t others = refusals_.take_others();
     log(LogLevel::warn,
-        fmt::format("rejected connections from {}: {} ({} since this was said last)", from, kind, *times));
+        fmt::format("rejected connections from {}: {} ({} since this was said last){}", from, kind, *times,
+                    others == 0 ? "" : fmt::format("; and {} of other kinds or addresses", others)));
   }
 }
 
@@ -216,7 +221,7 @@ AdmissionSource Server::Impl::source_of(const asio::ip::address& remote) const {
 std::shared_ptr<Server::Impl::Ticket> Server::Impl::admit(const asio::ip::address& remote) {
   const Admission::Id id = ++admitted_->last;
   const auto decision = admitted_->admission.enter(id, source_of(remote), Clock::now());
-  for (const Admission::Id gone : decision.give_way) end_handshake(gone);
+  for (const Admission::Id gone : decision.give_way) end_for_newcomer(gone);
   if (decision.verdict == Admission::Verdict::admitted) return std::make_shared<Ticket>(admitted_, id);
   count(count_of(decision.verdict));
   log_refusal(name_of(decision.verdict), remote.to_string());

@@ -144,7 +144,8 @@ class Server {
   boost::asio::awaitable<void> stop(std::string reason);
 
   [[nodiscard]] std::size_t connections() const;
-  /// There are as many connections as there may be: a newcomer is rejected.
+  /// For the handler of a page, whose own connection is one of them and ends with its answer: beside it there
+  /// are as many connections as there may be, and a newcomer is rejected.
   [[nodiscard]] bool is_full() const;
   [[nodiscard]] std::uint64_t count(ServerCount what) const;
 

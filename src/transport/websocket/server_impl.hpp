@@ -71,7 +71,7 @@ class Server::Impl {
 
   [[nodiscard]] const std::optional<Fingerprint>& fingerprint() const { return fingerprint_; }
   [[nodiscard]] std::size_t connections() const { return admitted_->admission.connections(); }
-  [[nodiscard]] bool is_full() const { return connections() >= limits_.admission.connections; }
+  [[nodiscard]] bool is_full() const { return admitted_->admission.is_beyond_total(); }
   [[nodiscard]] const asio::any_io_executor& executor() const { return tasks_.executor(); }
 
  private:
@@ -107,6 +107,12 @@ class Server::Impl {
       admitted->admission.handshake_ended(id);
       stop = nullptr;
     }
+    /// It has its answer, and only has to hang up: `end` ends the wait for that.
+    void answered(std::function<void()> end) {
+      is_answered = true;
+      stop = std::move(end);
+      admitted->admission.answered(id, Clock::now());
+    }
     /// Its slot goes to a newcomer: what it waits for ends.
     void give_way() {
       gave_way = true;
@@ -115,8 +121,9 @@ class Server::Impl {
     std::shared_ptr<Admitted> admitted;
     Admission::Id id;
     std::optional<std::list<Open>::iterator> place;
-    std::function<void()> stop{};  ///< Ends the handshake; set while there is one.
+    std::function<void()> stop{};  ///< Ends the handshake, or the wait for its end; set while there is one.
     bool gave_way = false;
+    bool is_answered = false;
   };
 
   /// A ticket in the hands of another shard: it comes back to where the counts are.
@@ -147,7 +154,7 @@ class Server::Impl {
   void count(ServerCount what) { ++counts_[static_cast<std::size_t>(what)]; }
   std::shared_ptr<Ticket> admit(const asio::ip::address& remote);
   [[nodiscard]] static ServerCount count_of(Admission::Verdict verdict);
-  void end_handshake(Admission::Id id);
+  void end_for_newcomer(Admission::Id id);
   [[nodiscard]] AdmissionSource source_of(const asio::ip::address& remote) const;
   /// How a handshake ended without a request; one that gave way has been counted.
   void count_end(Visit& visit, const Deadline& deadline, ServerCount otherwise);

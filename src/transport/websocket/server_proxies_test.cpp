@@ -21,10 +21,11 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 /// A server behind proxies at 127.0.0.1, which tells each client who it is taken for.
 struct Fixture {
-  Fixture(asio::io_context& shard, Forwarding forwarding) {
+  Fixture(asio::io_context& shard, Forwarding forwarding,
+          AdmissionLimits admission = {.connections_per_address = 1}) {
     auto created = Server::create(
         shard.get_executor(), {.tls = {},
-                               .limits = {.admission = {.connections_per_address = 1}},
+                               .limits = {.admission = admission},
                                .proxies = {.trusted = transport::TrustedProxies::parse({"127.0.0.1"}).value(),
                                            .forwarding = forwarding}});
     EXPECT_TRUE(created);
@@ -91,6 +92,52 @@ TEST(ServerProxies, MakeTheLimitsSeeTheClient) {
     std::string other = request("Forwarded: for=203.0.113.6\r\n");
     who = co_await fixture.who(std::move(other));
     EXPECT_EQ(who, "203.0.113.6");
+    lingering.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(ServerProxies, CountNoHandshakeOnceTheClientIsRejected) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, Forwarding::forwarded, {.connections_per_address = 1, .handshakes = 1}};
+    const std::string said = request("Forwarded: for=203.0.113.5\r\n");
+    std::array<tcp::socket, 2> lingering{tcp::socket{shard}, tcp::socket{shard}};
+    for (tcp::socket& socket : lingering) {  // the second one is rejected, and does not hang up
+      co_await socket.async_connect(fixture.endpoint, asio::use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(said), kAwait);
+      std::array<char, 1> first{};
+      co_await socket.async_read_some(asio::buffer(first), kAwait);
+    }
+    EXPECT_EQ(fixture.server->count(ServerCount::address_full), 1U);
+    std::string other = request("Forwarded: for=203.0.113.6\r\n");
+    const std::string who = co_await fixture.who(std::move(other));
+    EXPECT_EQ(who, "203.0.113.6");
+    EXPECT_EQ(fixture.server->count(ServerCount::gave_way), 0U);
+    for (tcp::socket& socket : lingering) socket.close();
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(ServerProxies, LogTheRejectionsOfAWholeIpv6NetworkOnce) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, Forwarding::x_forwarded_for, {.connections_per_network = 1}};
+    tcp::socket lingering{shard};
+    co_await lingering.async_connect(fixture.endpoint, asio::use_awaitable);
+    const std::string held = request("X-Forwarded-For: 2001:db8:1:ffff::1\r\n");
+    co_await asio::async_write(lingering, asio::buffer(held), kAwait);
+    std::array<char, 1> first{};
+    co_await lingering.async_read_some(asio::buffer(first), kAwait);
+    ::testing::internal::CaptureStderr();
+    for (int i = 0; i < 5; ++i) {
+      std::string said = request("X-Forwarded-For: 2001:db8:1:" + std::to_string(i) + "::1\r\n");
+      const std::string who = co_await fixture.who(std::move(said));
+      EXPECT_EQ(who, "503");
+    }
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(fixture.server->count(ServerCount::network_full), 5U);
+    const std::string_view line = "rejected connections from 2001:db8:1::/48: ";
+    EXPECT_NE(log.find(line), std::string::npos) << log;
+    EXPECT_EQ(log.find("rejected"), log.rfind("rejected")) << log;
     lingering.close();
     co_await fixture.server->stop("over");
   });

@@ -63,6 +63,7 @@ asio::awaitable<void> Server::Impl::serve(Arrival arrival, std::shared_ptr<Ticke
   const Request& request = parser.get();
   if (!hear_fields(visit, request)) {
     deadline.met();
+    visit.ticket->handshake_ended();
     Response refusal = come_again(request, retry_after());
     co_return co_await answer(visit, std::move(refusal));
   }
@@ -141,7 +142,9 @@ asio::awaitable<void> Server::Impl::answer(Visit& visit, Response response) {
   // What is answered from the reserve makes room for the next one soon.
   const bool is_scarce = admitted_->admission.is_beyond_total();
   const Deadline deadline{visit.stream.socket(), is_scarce ? limits_.linger / 8 : limits_.linger};
-  if (co_await send(visit.stream, bytes, deadline)) co_await drain(visit.stream, deadline);
+  if (!co_await send(visit.stream, bytes, deadline)) co_return;
+  visit.ticket->answered(deadline.stopper());
+  co_await drain(visit.stream, deadline);
 }
 
 asio::awaitable<void> Server::Impl::upgrade(Visit& visit, const Request& request, const LinkRoute& route) {

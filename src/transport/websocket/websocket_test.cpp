@@ -416,6 +416,60 @@ TEST(WebSocketServer, AnswersPagesWhileAllConnectionsAreTaken) {
   });
 }
 
+TEST(WebSocketServer, AnswersPagesWhileAnotherAddressLingersInTheWholeReserve) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard,
+                    {.tls = {},
+                     .limits = {.admission = {.connections = 1, .page_reserve = 2, .loopback = kCounted},
+                                .linger = 8 * testing::kPatience}}};
+    auto link = co_await fixture.dial();
+    EXPECT_TRUE(link);
+    std::vector<tcp::socket> lingering;
+    for (int i = 0; i < 6; ++i) {
+      tcp::socket& socket = lingering.emplace_back(fixture.executor);
+      co_await socket.async_connect(fixture.endpoint(), asio::use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(kHealth), kAwait);
+      std::string answer;
+      co_await asio::async_read_until(socket, asio::dynamic_buffer(answer), '}', kAwait);
+      EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200") << i;
+    }
+    tcp::socket probe{fixture.executor, tcp::endpoint{asio::ip::make_address("127.0.0.2"), 0}};
+    const std::string answer = co_await exchange(probe, fixture.endpoint(), kHealth);
+    EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200");
+    EXPECT_EQ(fixture.server->count(ServerCount::full), 0U);
+    EXPECT_EQ(fixture.server->count(ServerCount::gave_way), 0U) << "they have lost nothing";
+    lingering.clear();
+    probe.close();
+    link->reset();
+    co_await fixture.server->stop("over");
+  });
+}
+
+TEST(WebSocketServer, IsNotFullForAPageThatIsTheLastConnectionThereMayBe) {
+  on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
+    Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.connections = 2, .page_reserve = 1}}}};
+    fixture.server->on_get("/full", [&fixture](const transport::HttpRequest&) {
+      return transport::HttpResponse{.body = fixture.server->is_full() ? "full" : "room"};
+    });
+    constexpr std::string_view kFull = "GET /full HTTP/1.1\r\nHost: x\r\n\r\n";
+    auto first = co_await fixture.dial();
+    tcp::socket probe{fixture.executor};
+    std::string answer = co_await exchange(probe, fixture.endpoint(), kFull);
+    EXPECT_TRUE(answer.ends_with("room")) << answer;
+    probe.close();
+    while (fixture.server->connections() > 1) co_await asio::post(fixture.executor, asio::use_awaitable);
+    auto second = co_await fixture.dial();
+    EXPECT_TRUE(first && second);
+    tcp::socket again{fixture.executor};
+    answer = co_await exchange(again, fixture.endpoint(), kFull);
+    EXPECT_TRUE(answer.ends_with("full")) << answer;
+    again.close();
+    first->reset();
+    second->reset();
+    co_await fixture.server->stop("over");
+  });
+}
+
 TEST(WebSocketServer, CountsNoHandshakeOnceTheRequestIsRead) {
   on_shard([](asio::io_context& shard) -> asio::awaitable<void> {
     Fixture fixture{shard, {.tls = {}, .limits = {.admission = {.handshakes = 1, .loopback = kCounted}}}};
