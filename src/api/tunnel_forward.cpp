@@ -1,5 +1,6 @@
 #include "api/tunnel_forward.hpp"
 
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -56,7 +57,6 @@ class TunnelForward final : public Job {
       : executor_(std::move(executor)),
         options_(std::move(options)),
         observer_(observer),
-        resources_(options_.peer.ice, {.memory = options_.memory, .sessions = 1}),
         attempt_(executor_),
         changed_(executor_) {}
 
@@ -76,7 +76,7 @@ class TunnelForward final : public Job {
   asio::any_io_executor executor_;
   TunnelForwardOptions options_;
   TunnelForwardObserver& observer_;
-  TunnelResources resources_;
+  std::optional<TunnelResources> resources_;  ///< Once the ports are open, which take descriptors too.
   ReconnectPace pace_;
   tunnel::ForwardSession* session_ = nullptr;  ///< While it runs.
   TunnelStatus ended_;                         ///< Totals of the tunnels that are over.
@@ -93,6 +93,7 @@ asio::awaitable<std::optional<Failure>> TunnelForward::run() {
   // Before a host is sought: a port that is taken must not cost a code, or the host's attention.
   if (auto opened = open_entrances(); !opened)
     co_return Failure{.stage = Stage::start, .error = std::move(opened.error())};
+  resources_.emplace(options_.peer.ice, TunnelResources::Bounds{.memory = options_.memory, .sessions = 1});
   attempt_.spawn(take_connections());
   attempt_.spawn(keep_connected());
   while (!done_ && !(stopping_ && session_ == nullptr)) co_await changed_.wait();
@@ -163,7 +164,7 @@ asio::awaitable<void> TunnelForward::take_connections() {
 asio::awaitable<std::optional<Failure>> TunnelForward::forward_over(std::unique_ptr<transport::Link> link) {
   tell_listening();
   tunnel::ForwardSession::Ways ways{.entrances = entrances_.get(), .stdio_target = options_.stdio_target};
-  tunnel::ForwardSession session{executor_, std::move(link), std::move(ways), resources_.session_options()};
+  tunnel::ForwardSession session{executor_, std::move(link), std::move(ways), resources_->session_options()};
   session_ = &session;
   const Error reason = co_await session.run();
   session_ = nullptr;

@@ -61,10 +61,11 @@ void SessionBudget::give_back_first(Bytes first) {
 }
 
 Status SessionBudget::set_overhead(Bytes overhead) {
-  if (overhead > overhead_ && !memory_.take((overhead - overhead_).count()))
+  const Bytes charge = overhead - std::min(overhead, kOwnOverhead);
+  if (charge > overhead_ && !memory_.take((charge - overhead_).count()))
     return fail(Errc::limit_exceeded, "no memory left for packets that wait for earlier ones");
-  if (overhead < overhead_) memory_.give((overhead_ - overhead).count());
-  overhead_ = overhead;
+  if (charge < overhead_) memory_.give((overhead_ - charge).count());
+  overhead_ = charge;
   return {};
 }
 

@@ -12,6 +12,11 @@
 
 namespace sluice::flow {
 
+/// The bookkeeping of 4,096 early packets, more than a lossy path makes of what SCTP has on its way. Each
+/// session has it for itself, within what is set aside for it, however little the others have left.
+inline constexpr Bytes kOwnOverhead = limits::kEarlyPacketMemory * 4096;
+static_assert(kOwnOverhead <= limits::kSessionMemory / 8);
+
 /// The figures are for all windows of one session together.
 struct SessionBudgetOptions {
   Bytes windows = limits::kSessionWindows;  ///< Everything that is promised.
@@ -65,8 +70,8 @@ class SessionBudget {
   void give_back_growth(Bytes growth);  ///< Part of a window's growth, or all when its socket has ended.
   void give_back_first(Bytes first);    ///< When its socket has ended.
 
-  /// Charges what is kept beside the windows: the bookkeeping of packets that wait for earlier ones. Error:
-  /// `limit_exceeded`, and the charge stays as it was.
+  /// Charges what is kept beside the windows: the bookkeeping of packets that wait for earlier ones, as far
+  /// as it exceeds `kOwnOverhead`. Error: `limit_exceeded`, and the charge stays as it was.
   [[nodiscard]] Status set_overhead(Bytes overhead);
 
   [[nodiscard]] SessionBudgetStats stats() const;
@@ -78,7 +83,7 @@ class SessionBudget {
   SessionBudgetOptions options_;
   SessionBudgetStats stats_;
   Pool::Share memory_;
-  Bytes overhead_;
+  Bytes overhead_;  // charged to `memory_`
 };
 
 }  // namespace sluice::flow

@@ -67,12 +67,28 @@ TEST(SessionBudget, ChargesOverheadAsItComesAndGoes) {
   const auto memory = std::make_shared<Pool>((16_MiB).count());
   SessionBudget budget{{.memory = memory}};
   const Bytes before = budget.stats().memory;
-  EXPECT_TRUE(budget.set_overhead(1_MiB));
+  EXPECT_TRUE(budget.set_overhead(kOwnOverhead + 1_MiB));
   EXPECT_EQ(budget.stats().memory, before + 1_MiB);
   EXPECT_EQ(budget.set_overhead(100_MiB).error().code, Errc::limit_exceeded);
   EXPECT_EQ(budget.stats().memory, before + 1_MiB);
   EXPECT_TRUE(budget.set_overhead(0_B));
   EXPECT_EQ(budget.stats().memory, before);
+}
+
+TEST(SessionBudget, HasItsOwnOverheadWhateverOthersHaveTaken) {
+  const auto memory = std::make_shared<Pool>((1_MiB).count());
+  SessionBudget budget{{.memory = memory}};
+  Pool::Share other{memory};
+  while (other.take(1024)) {
+  }
+  Pool::Share another{memory};
+  while (another.take(1)) {
+  }
+  ASSERT_TRUE(budget.set_overhead(kOwnOverhead));
+  EXPECT_EQ(budget.stats().memory, 0_B);
+  EXPECT_EQ(budget.set_overhead(kOwnOverhead + 1_MiB).error().code, Errc::limit_exceeded);
+  EXPECT_TRUE(budget.set_overhead(kOwnOverhead / 2));
+  EXPECT_EQ(budget.stats().memory, 0_B);
 }
 
 TEST(SessionBudget, NeverPromisesMoreThanItsCapsAndForgetsNothing) {

@@ -44,4 +44,10 @@ asio::awaitable<std::expected<tcp::socket, DialFailure>> Dial::connect(const Tar
   co_return std::move(*connected);
 }
 
+void Dial::give_up() {
+  given_up_ = true;
+  connect_.give_up();
+  wake_up_.notify();
+}
+
 }  // namespace sluice::tunnel

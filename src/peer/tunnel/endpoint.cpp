@@ -1,6 +1,7 @@
 #include "peer/tunnel/endpoint.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include <boost/asio/cancellation_state.hpp>
@@ -135,6 +136,15 @@ void Endpoint::on_stream_end(wire::SocketId id, const StreamEnd& end) {
   observe::log(LogLevel::debug, "tunnel", [&] {
     return fmt::format("socket {:08x} ended: {}{}{}", id.value, name_of(end.reason),
                        end.text.empty() ? "" : ", ", end.text);
+  });
+  if (unix_.erase(id) == 0 || end.reason == wire::CloseReason::normal) return;
+  const auto times = unix_pace_.note(std::string{name_of(end.reason)}, Clock::now());
+  if (!times) return;
+  observe::log(LogLevel::warn, "tunnel", [&] {
+    return fmt::format(
+        "a connection over a Unix socket ended early ({}){}{}: its program saw an ordinary end{}",
+        name_of(end.reason), end.text.empty() ? "" : ": ", end.text,
+        *times > 1 ? fmt::format(" ({} like it since the last line)", *times) : "");
   });
 }
 

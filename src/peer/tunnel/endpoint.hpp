@@ -1,11 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
 #include "core/error.hpp"
+#include "core/tunnel_limits.hpp"
+#include "observe/log_pace.hpp"
 #include "peer/tunnel/descriptor_waits.hpp"
 #include "peer/tunnel/session.hpp"
 #include "runtime/task_scope.hpp"
@@ -49,6 +52,10 @@ class Endpoint : private transport::LinkListener, private SessionShell, private 
 
   void on_stream_end(wire::SocketId id, const StreamEnd& end) override;
 
+  /// The stream's socket is a Unix socket. These know no reset, so an early end is in the log at least.
+  void mark_unix(wire::SocketId id) { unix_.insert(id); }
+  void unmark_unix(wire::SocketId id) { unix_.erase(id); }
+
  private:
   virtual void on_ready() {}  ///< Both sides have said HELLO.
   virtual void on_stop() {}   ///< Nothing more is to be accepted.
@@ -67,7 +74,9 @@ class Endpoint : private transport::LinkListener, private SessionShell, private 
   Session session_;
   runtime::TaskScope tasks_;
   runtime::WakeUp changed_;
-  std::shared_ptr<Endpoint*> alive_;  ///< For posted work that outlives the endpoint.
+  std::shared_ptr<Endpoint*> alive_;         ///< For posted work that outlives the endpoint.
+  std::unordered_set<wire::SocketId> unix_;  ///< No more than streams.
+  observe::LogPace unix_pace_{limits::kRejectionLogPause, limits::kRejectionKinds};
   bool ready_ = false;
   bool turn_posted_ = false;
   bool link_closed_ = false;

@@ -259,9 +259,10 @@ void Entrances::turn_away(StreamSocket socket, const Entrance& entrance) {
   socket.close(ignored);
   if (std::exchange(told_, true)) return;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience_).count();
-  observe::log(LogLevel::warn, "tunnel",
-               fmt::format("connections to {} are closed until the host is back: it has been away for {} s",
-                           ports_[entrance.port].addresses.front(), seconds));
+  observe::log(
+      LogLevel::warn, "tunnel",
+      fmt::format("connections to {} are reset until there is a tunnel: there has been none for {} s",
+                  ports_[entrance.port].addresses.front(), seconds));
 }
 
 void Entrances::lead_to(EntranceUser& user) {

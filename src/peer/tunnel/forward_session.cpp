@@ -1,5 +1,6 @@
 #include "peer/tunnel/forward_session.hpp"
 
+#include <sys/socket.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -43,11 +44,14 @@ void ForwardSession::take(StreamSocket socket, const std::string& target) {
   const auto remote = socket.remote_endpoint(error);
   const auto local = error ? StreamProtocol::endpoint{} : socket.local_endpoint(error);
   if (error) return;  // it is gone already
+  const bool is_unix = local.data()->sa_family == AF_UNIX;
   const std::string tuple = fmt::format("{} {} {}", text_of(remote), text_of(local), ++taken_);
   const wire::SocketId id = session().choose_id(socket_hash(as_bytes(tuple)));
+  if (is_unix) mark_unix(id);
   const auto opened =
       session().open(id, std::make_unique<TcpSocket>(std::move(socket), report_as(id)), target, Clock::now());
   if (!opened) {
+    unmark_unix(id);
     observe::log(LogLevel::warn, "tunnel",
                  [&] { return fmt::format("refused {}: {}", text_of(remote), describe(opened.error())); });
   }

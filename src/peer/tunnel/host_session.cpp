@@ -23,7 +23,11 @@ void HostSession::dial(wire::SocketId id, const Target& target) {
 
 asio::awaitable<std::expected<StreamSocket, DialFailure>> HostSession::connect(Dial& dial,
                                                                                const Target& target) {
-  if (!target.path.empty()) co_return co_await connect_unix(target.path);
+  if (!target.path.empty()) {
+    // A name of its own: GCC 12 destroys temporaries in a co_await expression twice (GCC bug 99576).
+    auto connecting = connect_unix(dial, target.path);
+    co_return co_await std::move(connecting);
+  }
   auto connected = co_await dial.connect(target);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   co_return StreamSocket{std::move(*connected)};
@@ -45,6 +49,7 @@ asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial
   if (asked == dials_.end() || asked->second != dial) co_return;
   dials_.erase(asked);
   if (connected) {
+    if (!target.path.empty()) mark_unix(id);
     session().dialed(id, std::make_unique<TcpSocket>(std::move(*connected), report_as(id)), Clock::now());
   } else {
     const DialFailure& failure = connected.error();
@@ -56,6 +61,12 @@ asio::awaitable<void> HostSession::serve(wire::SocketId id, std::shared_ptr<Dial
 
 void HostSession::on_refused(wire::CloseReason reason, const std::string& text) {
   log_rejected({.reason = reason}, "rejected a connection: " + text);
+}
+
+void HostSession::on_stream_end(wire::SocketId id, const StreamEnd& end) {
+  Endpoint::on_stream_end(id, end);
+  if (end.by == StreamEnd::By::local && end.reason == wire::CloseReason::limit_reached)
+    log_rejected({.reason = end.reason}, "closed a connection: " + end.text);
 }
 
 /// A line of each kind once a minute: a client decides how many there are.

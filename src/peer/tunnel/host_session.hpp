@@ -23,6 +23,7 @@ class HostSession final : public Endpoint {
  private:
   void dial(wire::SocketId id, const Target& target) override;
   void forget_dial(wire::SocketId id) override;
+  void on_stream_end(wire::SocketId id, const StreamEnd& end) override;
   void on_refused(wire::CloseReason reason, const std::string& text) override;
   struct Rejection {
     wire::CloseReason reason;

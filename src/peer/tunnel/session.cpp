@@ -170,7 +170,7 @@ void Session::remove(Entry& entry, const StreamEnd& end, TimePoint now) {
   schedule(entry, std::nullopt);
   (entry.owing ? owing_ : quiet_).erase(entry.place);
   streams_.erase(id);
-  (void)budget_.set_overhead(limits::kEarlyPacketMemory * totals_.waiting);  // it only shrinks
+  (void)charge_early_packets();  // it only shrinks
   descriptors_.give(1);
   closed_.add(id);
   shell_.on_stream_end(id, end);
@@ -213,7 +213,7 @@ void Session::expire(TimePoint now) {
     }
     settle(entry, now);
   }
-  charge_early_packets(now);
+  (void)charge_early_packets();  // it only shrinks
   send(now);
 }
 

@@ -172,7 +172,7 @@ class Session {
   Entry& place(Entry& entry);
   [[nodiscard]] Stream::Options options_for(wire::SocketId id) const;
   [[nodiscard]] Result<flow::ReceiveWindow> take_place(TimePoint now);
-  void charge_early_packets(TimePoint now);
+  [[nodiscard]] Status charge_early_packets();
   void settle(Entry& entry, TimePoint now);
   void schedule(Entry& entry, std::optional<TimePoint> deadline);
   void remove(Entry& entry, const StreamEnd& end, TimePoint now);

@@ -70,14 +70,19 @@ void Session::receive_numbered(const wire::Packet& packet, ByteView message, Tim
                now);
   }
   if (const auto target = entry->stream.take_request()) answer_request(*entry, *target);
+  if (const auto charged = charge_early_packets(); !charged) {
+    // Loss makes packets early and memory is short through others, so it costs this stream alone.
+    entry->stream.close(
+        wire::CloseReason::limit_reached,
+        (role_ == Role::host ? "this host has " : "this client has ") + charged.error().message);
+    (void)charge_early_packets();  // it shrinks: the stream has forgotten its packets
+  }
   settle(*entry, now);
-  charge_early_packets(now);
 }
 
 /// Their payload is within the windows; that of many small ones is the least of what they cost.
-void Session::charge_early_packets(TimePoint now) {
-  if (auto charged = budget_.set_overhead(limits::kEarlyPacketMemory * totals_.waiting); !charged)
-    end(charged.error(), now);
+Status Session::charge_early_packets() {
+  return budget_.set_overhead(limits::kEarlyPacketMemory * totals_.waiting);
 }
 
 /// A place for a packet whose socket has none: on the host the first packet of a new one, else nothing.

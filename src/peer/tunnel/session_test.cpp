@@ -274,14 +274,55 @@ TEST(SessionLimits, HoldAllSessionsToTheMemoryOfTheProcess) {
   EXPECT_EQ(memory->left(), (64_MiB).count());
 }
 
-TEST(SessionLimits, ChargeWhatManySmallEarlyPacketsCost) {
+TEST(SessionLimits, EndTheStreamWhoseSmallEarlyPacketsCostTooMuchAndNoOther) {
   const auto memory = std::make_shared<flow::Pool>((1_MiB).count());
   SessionBench host{Role::host, {.budget = {.memory = memory}}};
   host.ready();
-  for (std::uint32_t i = 0; i < 16'000 && host.session.ended() == nullptr; ++i)
+  PlayedSocket honest;
+  host.serve({2}, honest);
+  for (std::uint32_t i = 0; i < 16'000; ++i)
     host.receive(wire::Data{.socket = {1}, .sequence = {2 + i}, .payload = as_bytes("x")});
-  EXPECT_EQ(host.end_code(), Errc::limit_exceeded);
+  ASSERT_EQ(host.session.ended(), nullptr);
+  const auto close = std::get<wire::Close>(host.link.take().at(0));
+  EXPECT_EQ(close.socket, wire::SocketId{1});
+  EXPECT_EQ(close.reason, wire::CloseReason::limit_reached);
+  EXPECT_EQ(close.text, "this host has no memory left for packets that wait for earlier ones");
   EXPECT_LE(memory->stats().peak, (1_MiB).count());
+  EXPECT_GT(memory->stats().peak, (512_KiB).count());
+  EXPECT_EQ(host.stats().totals.waiting, 0U);
+  host.receive(wire::Data{.socket = {2}, .sequence = {1}, .payload = as_bytes("goes on")});
+  EXPECT_EQ(honest.outgoing, "goes on");
+}
+
+TEST(SessionLimits, BearEarlyPacketsWhenOtherSessionsHaveUsedTheMemoryUp) {
+  const auto memory = std::make_shared<flow::Pool>((1_MiB).count());
+  SessionBench victim{Role::host, {.budget = {.memory = memory}}};
+  victim.ready();
+  PlayedSocket first;
+  PlayedSocket second;
+  victim.serve({1}, first);
+  victim.serve({2}, second);
+  std::deque<flow::Pool::Share> others;
+  for (int i = 0; i < 12; ++i) {
+    flow::Pool::Share& other = others.emplace_back(memory);
+    while (other.take(64)) {
+    }
+  }
+  ASSERT_LT(memory->left() * 4, victim.stats().windows.memory.count());  // it has no room any more
+
+  victim.receive(wire::Data{.socket = {1}, .sequence = {2}, .payload = as_bytes("world")});
+  ASSERT_EQ(victim.session.ended(), nullptr);
+  victim.receive(wire::Data{.socket = {1}, .sequence = {1}, .payload = as_bytes("hello ")});
+  EXPECT_EQ(first.outgoing, "hello world");
+
+  // Beyond what each session has for itself it costs the stream, not the session.
+  for (std::uint32_t i = 0; i < 4097; ++i)
+    victim.receive(wire::Data{.socket = {2}, .sequence = {2 + i}, .payload = as_bytes("x")});
+  ASSERT_EQ(victim.session.ended(), nullptr);
+  EXPECT_EQ(second.closed, PlayedSocket::Closed::reset);
+  EXPECT_EQ(victim.stats().totals.closes_sent.of(wire::CloseReason::limit_reached), 1U);
+  victim.receive(wire::Data{.socket = {1}, .sequence = {3}, .payload = as_bytes("!")});
+  EXPECT_EQ(first.outgoing, "hello world!");
 }
 
 TEST(SessionLimits, EndAPeerThatOpensFasterThanItHearsRefusals) {

@@ -11,9 +11,7 @@
 #include <utility>
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace sluice::tunnel {
@@ -41,11 +39,24 @@ int connect_to(int descriptor, const std::string& path) {
 
 DialFailure failure_of(const std::string& path, int error) {
   using wire::CloseReason;
-  const bool nobody = error == ECONNREFUSED || error == ENOENT;
-  return {.reason = nobody            ? CloseReason::dial_failed
-                    : error == EAGAIN ? CloseReason::dial_timed_out
-                                      : CloseReason::unreachable,
-          .text = fmt::format("unix:{}: {}", path, std::generic_category().message(error))};
+  CloseReason reason = CloseReason::unreachable;
+  if (error == ECONNREFUSED || error == ENOENT) reason = CloseReason::dial_failed;
+  if (error == EAGAIN) reason = CloseReason::dial_timed_out;
+  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+    reason = CloseReason::limit_reached;
+  return {.reason = reason, .text = fmt::format("unix:{}: {}", path, std::generic_category().message(error))};
+}
+
+/// Or why not. The system connects it at once or not at all: nothing travels.
+std::expected<StreamSocket, int> try_unix(const asio::any_io_executor& executor, const std::string& path) {
+  asio::local::stream_protocol::socket socket{executor};
+  boost::system::error_code error;
+  socket.open(asio::local::stream_protocol{}, error);
+  if (!error) socket.native_non_blocking(true, error);
+  if (error) return std::unexpected(error.value());
+  if (const int failed = connect_to(socket.native_handle(), path); failed != 0)
+    return std::unexpected(failed);
+  return StreamSocket{std::move(socket)};
 }
 
 /// A socket's file at which nobody listens.
@@ -87,23 +98,19 @@ Status check_unix_path(const std::string& path) {
                           path.size(), kLongestPath));
 }
 
-asio::awaitable<std::expected<StreamSocket, DialFailure>> connect_unix(std::string path, Duration limit) {
+asio::awaitable<std::expected<StreamSocket, DialFailure>> connect_unix(Dial& dial, std::string path,
+                                                                       Duration limit) {
   const TimePoint until = Clock::now() + limit;
   const auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer pause{executor};
-  while (true) {
-    asio::local::stream_protocol::socket socket{executor};
-    boost::system::error_code error;
-    socket.open(asio::local::stream_protocol{}, error);
-    if (!error) socket.native_non_blocking(true, error);
-    if (error) co_return std::unexpected(failure_of(path, error.value()));
-    // It is there at once or not at all: nothing travels.
-    const int failed = connect_to(socket.native_handle(), path);
-    if (failed == 0) co_return StreamSocket{std::move(socket)};
+  while (!dial.given_up()) {
+    auto connected = try_unix(executor, path);
+    if (connected) co_return std::move(*connected);
+    const int failed = connected.error();
     if (failed != EAGAIN || Clock::now() >= until) co_return std::unexpected(failure_of(path, failed));
-    pause.expires_after(kBacklogPause);
-    co_await pause.async_wait(asio::use_awaitable);
+    co_await dial.pause_until(Clock::now() + kBacklogPause);
   }
+  co_return std::unexpected(DialFailure{.reason = wire::CloseReason::dial_timed_out,
+                                        .text = fmt::format("unix:{}: nobody wants it any more", path)});
 }
 
 Result<BoundUnixPath> BoundUnixPath::bind(int descriptor, std::string path) {

@@ -21,10 +21,11 @@ using StreamSocket = StreamProtocol::socket;
 /// longer than the system takes (107 bytes, unix(7)).
 [[nodiscard]] Status check_unix_path(const std::string& path);
 
-/// Connects to the socket at that path. A listener whose backlog is full is tried again until `limit`.
-/// Cancellation throws `operation_aborted`. Requires `check_unix_path`.
+/// Connects to the socket at that path. A listener whose backlog is full is tried again until `limit`, or
+/// until `dial` is given up; no descriptor is open meanwhile. `dial` outlives it. Cancellation throws
+/// `operation_aborted`. Requires `check_unix_path`.
 [[nodiscard]] boost::asio::awaitable<std::expected<StreamSocket, DialFailure>> connect_unix(
-    std::string path, Duration limit = limits::kDialTimeout);
+    Dial& dial, std::string path, Duration limit = limits::kDialTimeout);
 
 /// The file of a socket that is listened at, bound with mode 0600; removed with it, if it is still the same
 /// one.
