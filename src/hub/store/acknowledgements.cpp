@@ -5,6 +5,7 @@
 
 #include "core/ensure.hpp"
 #include "core/hub_limits.hpp"
+#include "hub/store/device_marks.hpp"
 
 namespace sluice::hub::store {
 
@@ -16,9 +17,25 @@ bool Acknowledgements::note(Mark mark) {
     known->second = std::max(known->second, mark.position);
     return true;
   }
-  if (waiting_.size() >= limits::kWaitingAcknowledgements) return false;
+  // A commit that fails gives its marks back, so they count for as long as it is not over.
+  if (!committing_.contains(owner)) {
+    if (committing_.size() + fresh_ >= limits::kWaitingAcknowledgements) return false;
+    if (devices_of(owner.first) >= DeviceMarks::kMost) return false;
+    ++fresh_;
+  }
   waiting_.emplace(std::move(owner), mark.position);
   return true;
+}
+
+std::size_t Acknowledgements::devices_of(const Conversation& inbox) const {
+  std::size_t devices = 0;
+  const Owner first{inbox, std::string{}};
+  for (auto mark = committing_.lower_bound(first); mark != committing_.end() && mark->first.first == inbox;
+       ++mark)
+    ++devices;
+  for (auto mark = waiting_.lower_bound(first); mark != waiting_.end() && mark->first.first == inbox; ++mark)
+    devices += committing_.contains(mark->first) ? 0 : 1;
+  return devices;
 }
 
 std::optional<Position> Acknowledgements::find(const Conversation& inbox, std::string_view device) const {
@@ -41,6 +58,7 @@ std::vector<Mark> Acknowledgements::take() {
   const std::scoped_lock lock{mutex_};
   ENSURE(committing_.empty());
   committing_ = std::exchange(waiting_, {});
+  fresh_ = 0;
   std::vector<Mark> marks;
   marks.reserve(committing_.size());
   for (const auto& [owner, position] : committing_)
@@ -51,6 +69,7 @@ std::vector<Mark> Acknowledgements::take() {
 void Acknowledgements::committed() {
   const std::scoped_lock lock{mutex_};
   committing_.clear();
+  fresh_ = waiting_.size();
 }
 
 void Acknowledgements::failed() {
@@ -60,6 +79,7 @@ void Acknowledgements::failed() {
     mark = std::max(mark, position);
   }
   committing_.clear();
+  fresh_ = waiting_.size();
 }
 
 }  // namespace sluice::hub::store

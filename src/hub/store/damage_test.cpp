@@ -180,6 +180,98 @@ TEST_F(DamageTest, SizeThatIsNoMessagesDoesNotStopRemovals) {
   EXPECT_EQ(reader_->counted_rows().value(), 0U);
 }
 
+TEST_F(DamageTest, MarkThatIsDamagedSkipsAndRemovesNothing) {
+  const Conversation bob = inbox("bob");
+  store(bob, 1, 5);
+  const auto acknowledge = [&](const std::string& device, std::uint64_t offset) {
+    ASSERT_TRUE(writer_->apply(
+        {.acknowledged = {{.conversation = bob, .position = at(offset), .device = device}}}, kNow));
+  };
+  acknowledge("phone", 2);
+  for (const char* harm : {"offset = offset + (1 << 40)", "offset = -1", "epoch = epoch + 1", "used = 5"}) {
+    change("UPDATE mark SET " + std::string{harm});
+    const auto count = damage_.count();
+    EXPECT_EQ(reader_->acknowledged(bob, "phone").value(), at(2)) << "in front of all that is kept";
+    EXPECT_GT(damage_.count(), count) << harm;
+    acknowledge("laptop", 4);
+    EXPECT_EQ(offsets(page(bob)), (Offsets{3, 4, 5})) << harm << ": the phone does not have them";
+    EXPECT_EQ(reader_->acknowledged(bob, "phone").value(), at(2));
+    EXPECT_EQ(reader_->acknowledged(bob, "laptop").value(), at(4));
+    change("DELETE FROM mark WHERE device = 'laptop'");
+  }
+  acknowledge("phone", 4);
+  acknowledge("laptop", 3);
+  EXPECT_EQ(reader_->acknowledged(bob, "phone").value(), at(4)) << "it is as it was";
+}
+
+TEST_F(DamageTest, BeginningOfAnEpochThatIsDamagedIsPassedOver) {
+  store(group("ops"), 1, 5);
+  ASSERT_EQ(reader_->history(group("ops")).value(), (std::vector{at(1)}));
+  for (const char* harm : {"first = first + (1 << 40)", "first = -1", "epoch = -7", "first = 1 << 63"}) {
+    const auto count = damage_.count();
+    change("UPDATE history SET " + std::string{harm});
+    EXPECT_TRUE(reader_->history(group("ops")).value().empty()) << harm;
+    EXPECT_GT(damage_.count(), count);
+  }
+  change("UPDATE history SET epoch = 1, first = 1, sum = NULL");
+  EXPECT_EQ(reader_->history(group("ops")).value(), (std::vector{at(1)})) << "of an earlier version";
+  change("UPDATE history SET first = (1 << 62) + 1");
+  EXPECT_TRUE(reader_->history(group("ops")).value().empty());
+}
+
+TEST_F(DamageTest, FloorThatNoConversationCanHaveReachedStopsNoNewOne) {
+  int name = 0;
+  for (const char* harm : {"value + (1 << 62)", "-5", "1 << 63"}) {
+    change("UPDATE meta SET value = " + std::string{harm} + " WHERE name = 'floor'");
+    const Conversation next = group(std::to_string(++name));
+    const auto count = damage_.count();
+    const Position head = reader_->head(next).value();
+    EXPECT_EQ(head, at(std::uint64_t{1} << 40)) << harm;
+    EXPECT_GT(damage_.count(), count);
+    EXPECT_TRUE(store(next, head.offset + 1, head.offset + 2).misplaced.empty());
+    ASSERT_TRUE(writer_->probe());
+    EXPECT_EQ(opened_->database.figure("SELECT value FROM meta WHERE name = 'floor'").value(),
+              std::int64_t{1} << 40);
+  }
+}
+
+TEST_F(DamageTest, TimeThatIsDamagedExpiresNothing) {
+  ASSERT_TRUE(writer_->apply({.clock = ClockRecord{.time = kNow, .wall = kNow + 5}}, kNow));
+  EXPECT_EQ(clock_record(opened_->database)->time, kNow);
+  EXPECT_EQ(clock_record(opened_->database)->wall, kNow + 5);
+  change("UPDATE meta SET value = value + (1 << 50) WHERE name = 'time'");
+  EXPECT_EQ(clock_record(opened_->database)->time, 0) << "as if there had been no run before";
+}
+
+TEST_F(DamageTest, OpeningsThatCannotBeAreNotTakenForItsOwn) {
+  change("UPDATE meta SET value = 1 << 50 WHERE name = 'assumed'; INSERT INTO opening VALUES (1 << 51)");
+  open();
+  EXPECT_EQ(opened_->epochs.present(), opened_->epoch);
+  EXPECT_TRUE(opened_->epochs.contains(1));
+  EXPECT_FALSE(opened_->epochs.contains(std::uint64_t{1} << 49));
+  EXPECT_FALSE(opened_->epochs.contains(std::uint64_t{1} << 51));
+}
+
+TEST_F(DamageTest, ConversationThatIsMadeAgainFromNoMessageGivesNoPositionOutTwice) {
+  const Conversation bob = inbox("bob");
+  store(bob, 1, 5);
+  ASSERT_TRUE(
+      writer_->apply({.acknowledged = {{.conversation = bob, .position = at(5), .device = "phone"}}}, kNow));
+  ASSERT_TRUE(offsets(page(bob)).empty());
+  change(
+      "INSERT INTO conversation SELECT 77, 1, 'ops', 1, 300, 0, 0, 0, 0, 0, 0, 1; "
+      "INSERT INTO history (conversation, epoch, first) VALUES (77, 1, 200)");
+  change("UPDATE conversation SET count = 3");
+  for (const auto& [to, next] : {std::pair{bob, 6U}, std::pair{group("ops"), 201U}}) {
+    EXPECT_GE(reader_->head(to).value(), at(next - 1));
+    EXPECT_TRUE(store(to, next, next).misplaced.empty());
+    EXPECT_EQ(reader_->head(to).value(), at(next));
+    change("DELETE FROM message");
+    change("UPDATE conversation SET count = 3");
+    EXPECT_EQ(store(to, next - 1, next - 1).misplaced.size(), 1U) << "the writer takes the same";
+  }
+}
+
 /// Bytes of the file, behind SQLite's back.
 class FileDamageTest : public DamageTest {
  protected:

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t kFewRows = 64;   // are looked at before the first of them is removed
 constexpr std::size_t kFirstLook = 4;  // what is at its bound removes about as many as it gets
+/// What a commit may remove besides when the store is far over its bound, and how much of it is left for rows
+/// whosever they are: 1 MiB, which is what a commit adds, of rows of 128 bytes. A tenth of a second.
+constexpr std::size_t kHurriedSlice = 24 * limits::kRemovalSlice;
+constexpr std::size_t kLeftForAnybodys = 16 * limits::kRemovalSlice;
 
 std::int64_t few(std::size_t budget) {
   return static_cast<std::int64_t>(std::min(budget, kFewRows));
@@ -158,19 +162,13 @@ Result<SenderShares::Inbox*> LogWriter::senders_of(const Row& row, Work& work) {
 
 /// From the next transaction on it is counted whose the rows are that are there now.
 Status LogWriter::begin_census() {
-  if (std::exchange(census_begun_, true)) return {};
+  if (census_begun_) return {};
   const auto last = on_.last_row.first();
   if (!last) return fail(last.error());
-  shares_.forget_all();
   shares_.begin_census(on_.last_row.integer(0));
   on_.last_row.reset();
+  census_begun_ = true;
   return {};
-}
-
-/// They are ahead of the database.
-void LogWriter::forget_shares() {
-  shares_.forget_all();
-  census_begun_ = false;
 }
 
 /// Counts some of the rows that were there at the start, once the store is half full.
@@ -246,14 +244,19 @@ Status LogWriter::expire(Work& work) {
   return {};
 }
 
-/// What was acknowledged goes first, then the oldest of the senders who fill the store.
+/// What was acknowledged goes first, then the oldest of the senders who fill the store. Where that is over
+/// its bound by half the slack, commits would soon find no page for anybody: then one removes more than a
+/// slice, and in the end the oldest of all. They go as well where all of the store is protected.
 Status LogWriter::evict(Work& work) {
-  bool again = evicted_to_ > 0;
+  const Bytes most = options_.bound + limits::kStoreSlack / 2;
   std::size_t look = kFirstLook;
   while (work.budget > 0) {
     const auto bytes = used();
     if (!bytes) return fail(bytes.error());
-    if (*bytes <= options_.bound) return {};
+    if (*bytes <= options_.bound) {
+      work.eviction.spares_nobody = false;
+      return {};
+    }
     if (!due_.empty()) {
       --work.budget;
       const auto row = row_by_id(due_.begin()->second, work);
@@ -265,24 +268,48 @@ Status LogWriter::evict(Work& work) {
       }
       continue;
     }
-    const auto oldest = collect(on_.oldest, on_.oldest.first(evicted_to_, few(std::min(look, work.budget))));
-    if (!oldest) return fail(oldest.error());
-    if (oldest->empty()) {
-      if (!std::exchange(again, false)) return {};
-      evicted_to_ = 0;
-    }
-    look = std::min(2 * look, kFewRows);
-    for (const Old& old : *oldest) {
-      if (shares_.protects(old.sender)) {
-        evicted_to_ = old.seq;
-        --work.budget;
-        continue;
-      }
-      if (auto removed = remove(old, Removal::evicted, work); !removed) return removed;
-      look = kFirstLook;
-    }
+    if (*bytes > most && !std::exchange(work.hurries, true)) work.budget += kHurriedSlice;
+    const bool spares_nobody =
+        work.eviction.spares_nobody || (*bytes > most && work.budget <= kLeftForAnybodys);
+    const std::size_t before = work.applied.removed_rows;
+    auto evicted = evict_some(work, look, spares_nobody ? Pressure::yes : Pressure::no);
+    if (!evicted) return fail(evicted.error());
+    if (!*evicted) return {};
+    // What is removed row by row does not free more than it must.
+    look = work.applied.removed_rows > before ? kFirstLook : std::min(2 * look, kFewRows);
   }
   return {};
+}
+
+/// False: there is nothing. Under pressure nobody is protected.
+Result<bool> LogWriter::evict_some(Work& work, std::size_t look, Pressure pressure) {
+  Eviction& pass = work.eviction;
+  const bool spares_nobody = pressure == Pressure::yes;
+  const std::int64_t from = spares_nobody ? 0 : pass.looked_up_to;
+  const auto oldest = collect(on_.oldest, on_.oldest.first(from, few(std::min(look, work.budget))));
+  if (!oldest) return fail(oldest.error());
+  if (oldest->empty()) {
+    if (from == 0) return false;
+    pass = {.spares_nobody = !pass.has_freed};
+    return true;
+  }
+  for (const Old& old : *oldest) {
+    if (!spares_nobody && shares_.protects(old.sender)) {
+      pass.looked_up_to = old.seq;
+      charge_look(work);
+      continue;
+    }
+    if (auto removed = remove(old, Removal::evicted, work); !removed) return fail(std::move(removed.error()));
+    pass.has_freed = true;
+  }
+  return true;
+}
+
+/// A look at a protected row costs an eighth of a removal, so that a store that begins with many of them is
+/// passed in a few commits.
+void LogWriter::charge_look(Work& work) {
+  constexpr std::size_t kLooksPerRemoval = 8;
+  if (++work.looks % kLooksPerRemoval == 0 && work.budget > 0) --work.budget;
 }
 
 /// Empty conversations that nobody has used for longest. Whoever begins one of that name again goes on behind

@@ -7,6 +7,7 @@
 #include "core/hub_limits.hpp"
 #include "hub/store/log_writer.hpp"
 #include "hub/store/row.hpp"
+#include "hub/store/small_rows.hpp"
 #include "observe/log.hpp"
 
 /// What LogWriter does about a file that gives back something else than what was written.
@@ -15,10 +16,12 @@ namespace sluice::hub::store {
 /// From its messages: they have checksums of their own. Where it began and what was acknowledged of it is not
 /// known any more, so that what is there comes again rather than being lost.
 Status LogWriter::repair(Row& row) {
+  const auto numbered = furthest(row.id);
+  if (!numbered) return fail(numbered.error());
   const auto newest = on_.newest_of.first(row.id);
   if (!newest) return fail(newest.error());
   if (*newest) {
-    row.head = as_position(on_.newest_of.integer(0), on_.newest_of.integer(1));
+    row.head = std::max(as_position(on_.newest_of.integer(0), on_.newest_of.integer(1)), *numbered);
     on_.newest_of.reset();
     const auto oldest = on_.oldest_of.first(row.id, std::int64_t{1});
     if (!oldest) return fail(oldest.error());
@@ -27,12 +30,27 @@ Status LogWriter::repair(Row& row) {
   } else {
     const auto floor = on_.floor.first();
     if (!floor) return fail(floor.error());
-    row.head = {.epoch = 0, .offset = *floor ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0};
+    const std::uint64_t begin = *floor ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0;
     on_.floor.reset();
-    row.seen = row.head;
+    row.head = {.epoch = numbered->epoch, .offset = std::max(begin, numbered->offset)};
+    row.seen = {.epoch = 0, .offset = row.head.offset};
   }
   row.owes = false;
   return recount(row);
+}
+
+/// The last position that is known to be given out, beside its messages.
+Result<Position> LogWriter::furthest(std::int64_t id) {
+  Position furthest{};
+  auto found = on_.marks_of.first(id);
+  for (; found && *found; found = on_.marks_of.next())
+    furthest = std::max(furthest, mark_in(on_.marks_of).value_or(Position{}));
+  if (!found) return fail(std::move(found.error()));
+  found = on_.begins_of.first(id);
+  for (; found && *found; found = on_.begins_of.next())
+    furthest = std::max(furthest, begin_in(on_.begins_of).value_or(Position{}));
+  if (!found) return fail(std::move(found.error()));
+  return furthest;
 }
 
 Status LogWriter::recount(Row& row) {
@@ -65,7 +83,7 @@ void LogWriter::make_indexes_anew(UnixMs now) {
 
 Result<Applied> LogWriter::attempt_each(const Batch& batch, UnixMs now) {
   if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
-  Work all{.now = now};
+  Work all{.now = now, .eviction = eviction_};
   return finish(all, carry_out_each(batch, all));
 }
 
@@ -87,6 +105,7 @@ Status LogWriter::carry_out_each(const Batch& batch, Work& all) {
 template <typename Step>
 Result<bool> LogWriter::alone(Work& all, Step&& step) {
   if (auto begun = on_.begin_one.run(); !begun) return fail(std::move(begun.error()));
+  const std::size_t counted = shares_.changes();
   Work one{.now = all.now};
   Status done = std::forward<Step>(step)(one);
   settle_marks(one);
@@ -95,7 +114,7 @@ Result<bool> LogWriter::alone(Work& all, Step&& step) {
   if (!is_done) {
     if (done.error().code != Errc::malformed) return fail(std::move(done.error()));
     if (auto undone = on_.undo_one.run(); !undone) return fail(std::move(undone.error()));
-    forget_shares();
+    shares_.undo(counted);
   }
   if (auto ended = on_.end_one.run(); !ended) return fail(std::move(ended.error()));
   if (!is_done) return false;

@@ -12,6 +12,7 @@
 #include "hub/store/preparing.hpp"
 #include "hub/store/row.hpp"
 #include "hub/store/row_check.hpp"
+#include "hub/store/small_rows.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -63,13 +64,13 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .find_row_by_id = make(row + "WHERE id = ?"),
       .insert_row = make(
           "INSERT INTO conversation (kind, name, head_epoch, head_offset, seen_epoch, seen_offset, count, "
-          "bytes, touched, owes) VALUES (?, ?, 0, 0, 0, (SELECT value FROM meta WHERE name = 'floor'), 0, 0, "
-          "?, 0) RETURNING id, seen_offset"),
+          "bytes, touched, owes) VALUES (?, ?, 0, 0, 0, " +
+          std::string{kSoundFloor} + ", 0, 0, ?, 0) RETURNING id, seen_offset"),
       .update_row =
           make("UPDATE conversation SET head_epoch = ?, head_offset = ?, seen_epoch = ?, seen_offset = ?, "
                "count = ?, bytes = ?, touched = ?, owes = ?, sum = ? WHERE id = ?"),
       .owing = make("SELECT id, seen_epoch, seen_offset FROM conversation WHERE owes = 1"),
-      .begin_epoch = make("INSERT OR IGNORE INTO history VALUES (?, ?, ?)"),
+      .begin_epoch = make("INSERT OR IGNORE INTO history VALUES (?, ?, ?, ?)"),
       // The first stays, for where the history begins; the second is taken for a part of it.
       .merge_epochs =
           make("DELETE FROM history WHERE conversation = ?1 AND epoch = (SELECT epoch FROM history "
@@ -78,7 +79,7 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .forget_history = make("DELETE FROM history WHERE conversation = ?"),
       .insert =
           make("INSERT INTO message (conversation, epoch, offset, goes_at, size, sent_at, expires_at, flags, "
-               "sender, id, key, content, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+               "sender, id, key, content, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq"),
       .remove = make("DELETE FROM message WHERE seq = ?"),
       .oldest_of = make(old + "WHERE conversation = ? ORDER BY epoch, offset LIMIT ?"),
       .oldest = make(old + "WHERE seq > ? ORDER BY seq LIMIT ?"),
@@ -92,21 +93,24 @@ Result<LogWriter> LogWriter::prepare(Database& database, LogWriterOptions option
       .last_row = make("SELECT coalesce(max(seq), 0) FROM message"),
       .pages = make("PRAGMA page_count"),
       .free_pages = make("PRAGMA freelist_count"),
-      .raise_floor = make("UPDATE meta SET value = max(value, ?) WHERE name = 'floor'"),
+      .raise_floor =
+          make("UPDATE meta SET value = max(" + std::string{kSoundFloor} + ", ?) WHERE name = 'floor'"),
       .oldest_empty =
           make("SELECT id, head_offset FROM conversation WHERE count = 0 ORDER BY touched LIMIT 1"),
       .forget = make("DELETE FROM conversation WHERE id = ?"),
-      .marks_of = make("SELECT device, epoch, offset, used FROM mark WHERE conversation = ?"),
-      .write_mark = make("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?)"),
+      .marks_of = make(std::string{kMarksOf}),
+      .begins_of = make(std::string{kBeginsOf}),
+      .write_mark = make("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?)"),
       .forget_mark = make("DELETE FROM mark WHERE conversation = ? AND device = ?"),
       .forget_marks = make("DELETE FROM mark WHERE conversation = ?"),
       .newest_of =
           make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch DESC, offset "
                "DESC LIMIT 1"),
       .sums_of = make("SELECT count(*), coalesce(sum(size), 0) FROM message WHERE conversation = ?"),
-      .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
+      .floor = make("SELECT " + std::string{kSoundFloor}),
       .record_clock = make(
-          "UPDATE meta SET value = CASE name WHEN 'time' THEN ? ELSE ? END WHERE name IN ('time', 'wall')"),
+          "UPDATE meta SET value = CASE name WHEN 'time' THEN ? WHEN 'wall' THEN ? ELSE ? END WHERE name IN "
+          "('time', 'wall', 'clock_sum')"),
       .begin_one = make("SAVEPOINT one"),
       .end_one = make("RELEASE one"),
       .undo_one = make("ROLLBACK TO one"),
@@ -153,7 +157,7 @@ Status LogWriter::probe() {
 
 Result<Applied> LogWriter::attempt(const Batch& batch, UnixMs now) {
   if (auto begun = on_.begin.run(); !begun) return fail(std::move(begun.error()));
-  Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size()};
+  Work work{.now = now, .budget = limits::kRemovalSlice + 2 * batch.appends.size(), .eviction = eviction_};
   auto done = begin_census();
   return finish(work, done ? carry_out(batch, work) : std::move(done));
 }
@@ -163,10 +167,12 @@ Result<Applied> LogWriter::finish(Work& work, Status done) {
   if (!done) {
     std::ignore = on_.rollback.run();  // some errors have ended the transaction already
     plans_known_ = false;              // they are ahead of the database
-    forget_shares();
+    shares_.undo(0);
     return fail(std::move(done.error()));
   }
   ids_.committed();
+  shares_.committed();
+  eviction_ = work.eviction;
   conversations_ += work.new_conversations;
   conversations_ -= work.applied.forgotten;
   return std::move(work.applied);
@@ -186,8 +192,9 @@ Status LogWriter::carry_out(const Batch& batch, Work& work) {
   settle_marks(work);
   if (auto remembered = ids_.add(work.stored, work.now); !remembered) return remembered;
   if (batch.clock) {
-    if (auto recorded = on_.record_clock.run(batch.clock->time, batch.clock->wall); !recorded)
-      return recorded;
+    const ClockRecord& clock = *batch.clock;
+    auto recorded = on_.record_clock.run(clock.time, clock.wall, checksum_of(clock));
+    if (!recorded) return recorded;
   }
   if (auto removed = remove_what_must_go(work); !removed) return removed;
   return write_rows(work);
@@ -219,16 +226,18 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
                                .id = message.id,
                                .key = message.key,
                                .content = message.content.bytes};
-  auto inserted =
-      on_.insert.run(columns.conversation, columns.epoch, columns.offset, columns.goes_at, columns.size,
-                     columns.sent_at, columns.expires_at, columns.flags, columns.sender, columns.id,
-                     columns.key, columns.content, checksum_of(columns));
-  if (!inserted) return inserted;
+  const auto inserted =
+      on_.insert.first(columns.conversation, columns.epoch, columns.offset, columns.goes_at, columns.size,
+                       columns.sent_at, columns.expires_at, columns.flags, columns.sender, columns.id,
+                       columns.key, columns.content, checksum_of(columns));
+  if (!inserted) return fail(inserted.error());
+  const std::int64_t seq = on_.insert.integer(0);
+  on_.insert.reset();
   if (append.print) work.stored.push_back({.print = *append.print, .position = at});
   if (at.epoch != row.head.epoch) {
     if (auto noted = note_epoch(row, at.epoch); !noted) return noted;
   }
-  shares_.added(row.id, shares_.sender(message.from), size);
+  shares_.added(row.id, seq, shares_.sender(message.from), size);
   row.head = at;
   ++row.count;
   row.bytes += size;
@@ -241,8 +250,10 @@ Status LogWriter::append(const Append& append, std::size_t index, Work& work) {
 /// begins right behind the last one, and a new conversation right behind the floor.
 Status LogWriter::note_epoch(const Row& row, std::uint64_t epoch) {
   const std::uint64_t before = row.head.epoch == 0 && row.seen.epoch == 0 ? row.seen.offset : row.head.offset;
-  if (auto begun = on_.begin_epoch.run(row.id, as_integer(epoch), as_integer(before + 1)); !begun)
-    return begun;
+  const HistoryColumns columns{
+      .conversation = row.id, .epoch = as_integer(epoch), .first = as_integer(before + 1)};
+  auto begun = on_.begin_epoch.run(columns.conversation, columns.epoch, columns.first, checksum_of(columns));
+  if (!begun) return begun;
   return on_.merge_epochs.run(row.id, static_cast<std::int64_t>(limits::kRememberedEpochs));
 }
 
@@ -254,13 +265,13 @@ Status LogWriter::acknowledge(const Mark& mark, Work& work) {
   if (!found) return fail(found.error());
   Row* const row = *found;
   if (row == nullptr) return {};
-  if (row->head == Position{}) {
-    row->head.offset = row->seen.offset;  // numbers go on from the floor
+  if (row->head == Position{} && row->seen.epoch == 0) {
+    row->head.offset = row->seen.offset;  // numbers go on from the floor, which `seen` is about to forget
     row->changed = true;
   }
   auto known = work.marks.find(row->id);
   if (known == work.marks.end()) {
-    auto marks = marks_of(*row);
+    auto marks = marks_of(*row, work);
     if (!marks) return fail(std::move(marks.error()));
     known = work.marks.emplace(row->id, std::move(*marks)).first;
   }
@@ -294,16 +305,35 @@ void LogWriter::done_with(Row& row, Position up_to) {
   row.changed = true;
 }
 
-Result<DeviceMarks> LogWriter::marks_of(const Row& row) {
+/// A device whose mark is damaged has come as far as all have, and is written down so: what it has not
+/// acknowledged is not removed for it, and comes again.
+Result<DeviceMarks> LogWriter::marks_of(const Row& row, const Work& work) {
   std::vector<DeviceMarks::One> known;
+  std::vector<std::size_t> damaged;
   auto found = on_.marks_of.first(row.id);
   for (; found && *found; found = on_.marks_of.next()) {
-    known.push_back({.device = std::string{on_.marks_of.text(0)},
-                     .up_to = as_position(on_.marks_of.integer(1), on_.marks_of.integer(2)),
-                     .used = on_.marks_of.integer(3)});
+    const auto mark = mark_in(on_.marks_of);
+    if (!mark) damaged.push_back(known.size());
+    known.push_back({.device = std::string{on_.marks_of.text(1)},
+                     .up_to = mark.value_or(row.seen),
+                     .used = mark ? on_.marks_of.integer(4) : work.now});
   }
   if (!found) return fail(std::move(found.error()));
+  for (const std::size_t which : damaged) {
+    if (options_.damage != nullptr) options_.damage->note(row.conversation, "how far a device has come");
+    if (auto written = write_mark(row, known[which]); !written) return fail(std::move(written.error()));
+  }
   return DeviceMarks{std::move(known)};
+}
+
+Status LogWriter::write_mark(const Row& row, const DeviceMarks::One& mark) {
+  const MarkColumns columns{.conversation = row.id,
+                            .device = mark.device,
+                            .epoch = as_integer(mark.up_to.epoch),
+                            .offset = as_integer(mark.up_to.offset),
+                            .used = mark.used};
+  return on_.write_mark.run(columns.conversation, columns.device, columns.epoch, columns.offset, columns.used,
+                            checksum_of(columns));
 }
 
 Status LogWriter::note_mark(DeviceMarks& marks, const Row& row, const Mark& mark, Work& work) {
@@ -312,8 +342,7 @@ Status LogWriter::note_mark(DeviceMarks& marks, const Row& row, const Mark& mark
   }
   const auto noted = marks.find(mark.device);
   if (!noted) return {};  // the clock went back further than a device is remembered
-  return on_.write_mark.run(row.id, std::string_view{noted->device}, as_integer(noted->up_to.epoch),
-                            as_integer(noted->up_to.offset), noted->used);
+  return write_mark(row, *noted);
 }
 
 /// Null: there is none.

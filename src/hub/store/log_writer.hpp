@@ -94,6 +94,12 @@ class LogWriter {
     bool owes = false;
     bool changed = false;
   };
+  /// A pass over the whole store, from its oldest row, for what may be evicted.
+  struct Eviction {
+    std::int64_t looked_up_to = 0;  ///< Rows up to it were protected when they were looked at.
+    bool has_freed = false;         ///< In this pass.
+    bool spares_nobody = false;     ///< The pass before freed nothing, and the store is still too full.
+  };
   /// What a transaction has looked at; a row's place does not move.
   struct Work {
     UnixMs now = 0;
@@ -101,6 +107,9 @@ class LogWriter {
     std::unordered_map<std::int64_t, Row> rows{};
     std::unordered_map<std::int64_t, DeviceMarks> marks{};  ///< Of inboxes in which one has moved.
     std::size_t budget = 0;                                 ///< Rows that may still be removed.
+    Eviction eviction{};
+    bool hurries = false;   ///< It removes more than a slice.
+    std::size_t looks = 0;  ///< At protected rows, that have not been charged yet.
     std::size_t new_conversations = 0;
     std::size_t tallies = 0;  ///< Inboxes whose senders it has counted.
     std::vector<StoredId> stored{};
@@ -120,7 +129,7 @@ class LogWriter {
     sqlite::Statement insert, remove, oldest_of, oldest, expired, any_expired;
     sqlite::Statement next_of, senders_of, census, last_row;
     sqlite::Statement pages, free_pages, raise_floor, oldest_empty, forget;
-    sqlite::Statement marks_of, write_mark, forget_mark, forget_marks;
+    sqlite::Statement marks_of, begins_of, write_mark, forget_mark, forget_marks;
     sqlite::Statement newest_of, sums_of, floor, record_clock;
     sqlite::Statement begin_one, end_one, undo_one, reindex;
   };
@@ -149,13 +158,15 @@ class LogWriter {
   [[nodiscard]] Result<Row*> row_by_id(std::int64_t id, Work& work);
   [[nodiscard]] Result<Row*> keep(sqlite::Statement& from, const Conversation* asked, Work& work);
   [[nodiscard]] Status repair(Row& row);
+  [[nodiscard]] Result<Position> furthest(std::int64_t id);
   [[nodiscard]] Status recount(Row& row);
   [[nodiscard]] Status append(const Append& append, std::size_t index, Work& work);
   [[nodiscard]] Status note_epoch(const Row& row, std::uint64_t epoch);
   [[nodiscard]] Status acknowledge(const Mark& mark, Work& work);
   static void settle_marks(Work& work);
   static void done_with(Row& row, Position up_to);
-  [[nodiscard]] Result<DeviceMarks> marks_of(const Row& row);
+  [[nodiscard]] Result<DeviceMarks> marks_of(const Row& row, const Work& work);
+  [[nodiscard]] Status write_mark(const Row& row, const DeviceMarks::One& mark);
   [[nodiscard]] Status note_mark(DeviceMarks& marks, const Row& row, const Mark& mark, Work& work);
   [[nodiscard]] Result<bool> finds_work(UnixMs now);
   [[nodiscard]] Status remove_what_must_go(Work& work);
@@ -164,11 +175,12 @@ class LogWriter {
   [[nodiscard]] Result<SenderShares::Inbox*> senders_of(const Row& row, Work& work);
   [[nodiscard]] Status begin_census();
   [[nodiscard]] Status take_census();
-  void forget_shares();
   [[nodiscard]] Status trim_touched(Work& work);
   [[nodiscard]] Status trim_owing(Work& work);
   [[nodiscard]] Status expire(Work& work);
   [[nodiscard]] Status evict(Work& work);
+  [[nodiscard]] Result<bool> evict_some(Work& work, std::size_t look, Pressure pressure);
+  static void charge_look(Work& work);
   [[nodiscard]] Status forget(Work& work);
   [[nodiscard]] Status remove(const Old& old, Removal why, Work& work);
   [[nodiscard]] Result<std::vector<Old>> collect(sqlite::Statement& statement, Result<bool> row) const;
@@ -189,7 +201,7 @@ class LogWriter {
   bool plans_known_ = false;
   SenderShares shares_;
   bool census_begun_ = false;
-  std::int64_t evicted_to_ = 0;  ///< Rows before it were protected when they were looked at.
+  Eviction eviction_;
 };
 
 }  // namespace sluice::hub::store

@@ -60,6 +60,10 @@ class Bench {
   [[nodiscard]] std::uint64_t epoch() const { return opened_->epoch; }
   /// The file takes no page more.
   void fill() { ASSERT_TRUE(opened_->database.execute("PRAGMA max_page_count = 1")); }
+  void change(const std::string& statement) {
+    const auto done = opened_->database.execute(statement);
+    ASSERT_TRUE(done) << describe(done.error());
+  }
   void make_room() { ASSERT_TRUE(opened_->database.execute("PRAGMA max_page_count = 10000")); }
 
  private:
@@ -419,6 +423,153 @@ TEST(Acknowledgements, AreBounded) {
       marks.note({.conversation = store::testing::inbox("one more"), .position = {.epoch = 1, .offset = 1}}));
   EXPECT_TRUE(marks.note({.conversation = store::testing::inbox("7"), .position = {.epoch = 1, .offset = 2}}))
       << "known already";
+}
+
+TEST(Acknowledgements, AreBoundedForAnInboxAlsoWhileCommitsFail) {
+  Acknowledgements marks;
+  const auto note = [&](const std::string& user, const std::string& device) {
+    return marks.note({.conversation = store::testing::inbox(user),
+                       .position = {.epoch = 1, .offset = 1},
+                       .device = device});
+  };
+  for (std::size_t i = 0; i < DeviceMarks::kMost; ++i) ASSERT_TRUE(note("eve", std::to_string(i)));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(note("eve", "one more"));
+    EXPECT_EQ(marks.take().size(), DeviceMarks::kMost);
+    EXPECT_FALSE(note("eve", "one more")) << "the commit may give them back";
+    EXPECT_TRUE(note("eve", "7")) << "known already";
+    marks.failed();
+  }
+  EXPECT_TRUE(note("bob", "0"));
+  EXPECT_EQ(marks.take().size(), DeviceMarks::kMost + 1);
+  marks.committed();
+  EXPECT_TRUE(note("eve", "one more"));
+}
+
+TEST(Acknowledgements, AreBoundedWithThoseThatACommitIsAt) {
+  Acknowledgements marks;
+  const auto note = [&](std::size_t user) {
+    return marks.note(
+        {.conversation = store::testing::inbox(std::to_string(user)), .position = {.epoch = 1, .offset = 1}});
+  };
+  for (std::size_t i = 0; i < limits::kWaitingAcknowledgements; ++i) ASSERT_TRUE(note(i));
+  (void)marks.take();
+  EXPECT_FALSE(note(limits::kWaitingAcknowledgements));
+  EXPECT_TRUE(note(7));
+  marks.failed();
+  EXPECT_EQ(marks.take().size(), limits::kWaitingAcknowledgements);
+}
+
+Batch acknowledged_by(const std::string& device, const Conversation& inbox, Position at) {
+  return {.acknowledged = {{.conversation = inbox, .position = at, .device = device}}};
+}
+/// What a hub does that has just been started: it numbers behind what its reader says.
+void expect_to_take_the_next_of(Bench& bench, const Conversation& inbox) {
+  Position next = bench.reader().head(inbox).value();
+  ++next.offset;
+  const auto applied = bench.writer().apply({.appends = {append_of(inbox, next)}}, 1'000'000);
+  ASSERT_TRUE(applied) << describe(applied.error());
+  EXPECT_TRUE(applied->misplaced.empty()) << next.offset;
+}
+
+TEST(LogWriter, TakesTheFirstMessageOfAnInboxThatKnowsADeviceAndBeginsBehindTheFloor) {
+  Bench bench{{.retention = kLong}};
+  const Conversation bob = store::testing::inbox("bob");
+  bench.change("UPDATE meta SET value = 10000 WHERE name = 'floor'");
+  const Position begin = bench.reader().head(bob).value();
+  EXPECT_EQ(begin, (Position{.epoch = bench.epoch(), .offset = 10'000}));
+  ASSERT_TRUE(bench.writer().apply(acknowledged_by("phone", bob, begin), 1'000'000));
+  EXPECT_EQ(bench.reader().head(bob).value(), begin);
+  bench.open();
+  EXPECT_EQ(bench.reader().head(bob).value(), (Position{.epoch = bench.epoch(), .offset = 10'000}));
+  expect_to_take_the_next_of(bench, bob);
+}
+
+TEST(LogWriter, TakesTheFirstMessageOfAnInboxInWhichOnlyUnstoredOnesWereAcknowledged) {
+  Bench bench{{.retention = kLong}};
+  const Conversation bob = store::testing::inbox("bob");
+  for (const std::uint64_t offset : {0U, 5U, 6U}) {
+    const Position at{.epoch = bench.epoch(), .offset = offset};
+    ASSERT_TRUE(bench.writer().apply(acknowledged_by("phone", bob, at), 1'000'000));
+  }
+  bench.open();
+  EXPECT_EQ(bench.reader().head(bob).value(), (Position{.epoch = bench.epoch(), .offset = 0}));
+  expect_to_take_the_next_of(bench, bob);
+}
+
+/// A thousand senders of small messages, the oldest of all, then one who fills the store. Even three who fall
+/// into one class together hold little.
+struct Flooded {
+  explicit Flooded(Bench& bench, std::size_t victims, std::size_t flood, std::size_t size = 10'000) {
+    Batch batch;
+    for (std::size_t i = 1; i <= victims; ++i) put(batch, "victim " + std::to_string(i % 1'000), {1, i}, 10);
+    for (std::size_t i = 1; i <= flood; ++i) put(batch, "eve", {1, victims + i}, size);
+    EXPECT_TRUE(bench.writer().apply(batch, 1'000'000));
+  }
+  static void put(Batch& batch, const std::string& from, Position at, std::size_t size) {
+    auto message = store::testing::message(ops(), at, std::string(size, 'x'));
+    message->from = from;
+    batch.appends.push_back({.message = std::move(message)});
+  }
+  static Conversation ops() { return store::testing::group("ops"); }
+  /// The oldest that is there.
+  static std::uint64_t first(Bench& bench) {
+    return bench.reader().page(ops(), {}, {.messages = 1, .bytes = 1_MiB})->first.offset;
+  }
+};
+
+TEST(LogWriter, FindsWhatMayGoBehindManyRowsThatMayNot) {
+  Bench bench{{.retention = kLong}};
+  const Flooded flooded{bench, 3'000, 300};
+  bench.writer().set_bounds(2_MiB, 1'000);
+  const Applied first = bench.writer().apply({}, 1'000'000).value();
+  EXPECT_GT(first.removed_rows, 50U);
+  EXPECT_EQ(Flooded::first(bench), 1U) << "not a victim's";
+}
+
+TEST(LogWriter, LooksFurtherWhenTheFileIsFarOverItsBound) {
+  Bench bench{{.retention = kLong}};
+  const Flooded flooded{bench, 6'000, 20, 1'000'000};
+  bench.writer().set_bounds(2_MiB, 1'000);
+  EXPECT_GT(bench.writer().apply({}, 1'000'000)->removed_rows, 10U);
+  EXPECT_EQ(Flooded::first(bench), 1U) << "not a victim's";
+}
+
+TEST(LogWriter, SparesNobodyBeforeTheFileIsAtItsEnd) {
+  Bench bench{{.retention = {.age = std::chrono::hours{1}, .count = 100'000, .bytes = 64_MiB}}};
+  const Flooded flooded{bench, 37'000, 20, 1'000'000};
+  bench.writer().set_bounds(1_MiB, 1'000);
+  const Applied first = bench.writer().apply({}, 1'000'000).value();
+  EXPECT_GT(first.removed_rows, 16 * limits::kRemovalSlice - 64) << "at once";
+  EXPECT_EQ(Flooded::first(bench), first.removed_rows + 1) << "the oldest of all";
+}
+
+TEST(LogWriter, SparesNobodyWhereAWholePassHasFreedNothing) {
+  Bench bench{{.retention = kLong}};
+  const Flooded flooded{bench, 3'000, 300};
+  bench.writer().set_bounds(5_MiB, 1'000);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(bench.writer().apply({}, 1'000'000));  // it counts who holds what
+  bench.change("DELETE FROM message WHERE sender = 'eve'");
+  bench.writer().set_bounds(256_KiB, 1'000);
+  EXPECT_TRUE(bench.writer().has_work(1'000'000).value());
+  for (int i = 0; i < 10 && bench.writer().has_work(1'000'000).value(); ++i)
+    ASSERT_TRUE(bench.writer().apply({}, 1'000'000));
+  EXPECT_FALSE(bench.writer().has_work(1'000'000).value()) << "it is within its bound";
+  EXPECT_GT(Flooded::first(bench), 1U);
+}
+
+TEST(LogWriter, ProtectsOnAfterACommitThatFailed) {
+  Bench bench{{.retention = kLong}};
+  const Flooded flooded{bench, 6'000, 400};
+  Batch next;
+  Flooded::put(next, "eve", {1, 8'000}, 1'000'000);
+  bench.fill();
+  ASSERT_FALSE(bench.writer().apply(next, 1'000'000));
+  bench.make_room();
+  bench.writer().set_bounds(2_MiB, 1'000);
+  ASSERT_TRUE(bench.writer().apply(next, 1'000'000));
+  ASSERT_TRUE(bench.writer().apply({}, 1'000'000));
+  EXPECT_EQ(Flooded::first(bench), 1U) << "not a victim's";
 }
 
 TEST(LogWriter, RemembersTheFirstEpochAndTheLastOnes) {

@@ -10,6 +10,7 @@
 #include "hub/store/preparing.hpp"
 #include "hub/store/row.hpp"
 #include "hub/store/row_check.hpp"
+#include "hub/store/small_rows.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -77,9 +78,11 @@ Result<Reader> Reader::open(Source source) {
       .conversation =
           make("SELECT id, head_epoch, head_offset, seen_epoch, seen_offset, kind, name, count, bytes, "
                "sum, sum IS NULL FROM conversation WHERE kind = ? AND name = ?"),
-      .floor = make("SELECT value FROM meta WHERE name = 'floor'"),
-      .history = make("SELECT history.epoch, first FROM history JOIN conversation ON conversation = id "
+      .floor = make("SELECT value, " + std::string{kSoundFloor} + " FROM meta WHERE name = 'floor'"),
+      .history = make("SELECT conversation, history.epoch, first, history.sum, history.sum IS NULL FROM "
+                      "history JOIN conversation ON conversation = id "
                       "WHERE kind = ? AND name = ? ORDER BY history.epoch"),
+      .begins = make(std::string{kBeginsOf}),
       .first =
           make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch, offset LIMIT 1"),
       .last = make("SELECT epoch, offset FROM message WHERE conversation = ? ORDER BY epoch DESC, offset "
@@ -88,7 +91,9 @@ Result<Reader> Reader::open(Source source) {
           make("SELECT epoch, offset, sent_at, expires_at, flags, sender, id, key, content, goes_at, size, "
                "sum, sum IS NULL FROM message "
                "WHERE conversation = ? AND (epoch, offset) > (?, ?) ORDER BY epoch, offset"),
-      .mark = make("SELECT epoch, offset FROM mark WHERE conversation = ? AND device = ?"),
+      .mark = make("SELECT conversation, device, epoch, offset, used, sum FROM mark WHERE conversation = ? "
+                   "AND device = ?"),
+      .marks = make(std::string{kMarksOf}),
       .sums = make("SELECT (SELECT count(*) FROM message), (SELECT coalesce(sum(size), 0) FROM message), "
                    "coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM conversation"),
   };
@@ -124,10 +129,11 @@ Result<Reader::Known> Reader::look_up(const Conversation& conversation) {
     Known known{.id = columns.id,
                 .head = as_position(columns.head_epoch, columns.head_offset),
                 .seen = as_position(columns.seen_epoch, columns.seen_offset)};
-    // A device is known, and no message yet: it begins where it would without the device.
+    // A device is known, and no message yet: it begins where it would without the device, which is where the
+    // writer takes it to begin. Before the first acknowledgement that is written down in `seen` alone.
     if (known.head.epoch == 0) {
-      known.head = {.epoch = source_.epochs.present(),
-                    .offset = known.seen.epoch == 0 ? known.seen.offset : 0};
+      const std::uint64_t begin = known.seen.epoch == 0 ? known.seen.offset : 0;
+      known.head = {.epoch = source_.epochs.present(), .offset = std::max(known.head.offset, begin)};
     }
     return known;
   }
@@ -140,17 +146,37 @@ Result<Reader::Known> Reader::rebuilt(std::int64_t id) {
   const Standing on_last{on_.last};
   const auto last = on_.last.first(id);
   if (!last) return fail(last.error());
+  const auto numbered = furthest(id);
+  if (!numbered) return fail(numbered.error());
   if (!*last) {
-    const auto begin = floor();
+    auto begin = floor();
     if (!begin) return fail(begin.error());
-    return Known{
-        .id = id, .head = {.epoch = source_.epochs.present(), .offset = begin->offset}, .seen = *begin};
+    begin->offset = std::max(begin->offset, numbered->offset);
+    const std::uint64_t epoch = numbered->epoch == 0 ? source_.epochs.present() : numbered->epoch;
+    return Known{.id = id, .head = {.epoch = epoch, .offset = begin->offset}, .seen = *begin};
   }
   const Standing on_first{on_.first};
   const auto first = on_.first.first(id);
   if (!first) return fail(first.error());
   const std::uint64_t begin = *first ? position_in(on_.first).offset - 1 : 0;
-  return Known{.id = id, .head = position_in(on_.last), .seen = {.epoch = 0, .offset = begin}};
+  return Known{
+      .id = id, .head = std::max(position_in(on_.last), *numbered), .seen = {.epoch = 0, .offset = begin}};
+}
+
+/// The last position that is known to be given out, beside its messages.
+Result<Position> Reader::furthest(std::int64_t id) {
+  Position furthest{};
+  const Standing on_marks{on_.marks};
+  auto row = on_.marks.first(id);
+  for (; row && *row; row = on_.marks.next())
+    furthest = std::max(furthest, mark_in(on_.marks).value_or(Position{}));
+  if (!row) return fail(std::move(row.error()));
+  const Standing on_begins{on_.begins};
+  row = on_.begins.first(id);
+  for (; row && *row; row = on_.begins.next())
+    furthest = std::max(furthest, begin_in(on_.begins).value_or(Position{}));
+  if (!row) return fail(std::move(row.error()));
+  return furthest;
 }
 
 /// Behind it begins what has stored nothing yet.
@@ -158,7 +184,10 @@ Result<Position> Reader::floor() {
   const Standing standing{on_.floor};
   const auto found = on_.floor.first();
   if (!found) return fail(found.error());
-  return Position{.epoch = 0, .offset = *found ? static_cast<std::uint64_t>(on_.floor.integer(0)) : 0};
+  if (!*found) return Position{};
+  if (on_.floor.integer(0) != on_.floor.integer(1) && source_.damage != nullptr)
+    source_.damage->note({.kind = Conversation::Kind::all}, "the offset behind which conversations begin");
+  return as_position(0, on_.floor.integer(1));
 }
 
 Result<Position> Reader::head(const Conversation& of) {
@@ -173,7 +202,13 @@ Result<std::vector<Position>> Reader::history(const Conversation& of) {
   const Standing standing{on_.history};
   std::vector<Position> begins;
   auto row = on_.history.first(as_integer(of.kind), std::string_view{of.name});
-  for (; row && *row; row = on_.history.next()) begins.push_back(position_in(on_.history));
+  for (; row && *row; row = on_.history.next()) {
+    if (const auto begin = begin_in(on_.history)) {
+      begins.push_back(*begin);
+    } else if (source_.damage != nullptr) {
+      source_.damage->note(of, "where one of its epochs begins");
+    }
+  }
   if (!row) return fail(std::move(row.error()));
   return begins;
 }
@@ -185,7 +220,7 @@ Result<Position> Reader::acknowledged(const Conversation& inbox, std::string_vie
   const Snapshot snapshot{on_.end};
   const auto known = look_up(inbox);
   if (!known) return fail(known.error());
-  const auto mark = mark_of(*known, device);
+  const auto mark = mark_of(*known, inbox, device);
   if (!mark) return fail(mark.error());
   const bool is_common = device.empty() && !*mark;  // what all have done is what they have
   if (is_common) return std::max(known->seen, waiting.value_or(Position{}));
@@ -196,11 +231,15 @@ Result<Position> Reader::acknowledged(const Conversation& inbox, std::string_vie
   return Position{.epoch = (*first)->epoch, .offset = (*first)->offset - 1};
 }
 
-Result<std::optional<Position>> Reader::mark_of(const Known& known, std::string_view device) {
+Result<std::optional<Position>> Reader::mark_of(const Known& known, const Conversation& inbox,
+                                                std::string_view device) {
   const Standing standing{on_.mark};
   const auto found = on_.mark.first(known.id, device);
   if (!found) return fail(found.error());
-  return *found ? std::optional{position_in(on_.mark)} : std::nullopt;
+  if (!*found) return std::nullopt;
+  const auto mark = mark_in(on_.mark);
+  if (!mark && source_.damage != nullptr) source_.damage->note(inbox, "how far a device has come");
+  return mark;
 }
 
 /// Of what there still is.

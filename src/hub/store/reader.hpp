@@ -50,7 +50,7 @@ class Reader {
 
  private:
   struct Statements {
-    sqlite::Statement begin, end, conversation, floor, history, first, last, page, mark, sums;
+    sqlite::Statement begin, end, conversation, floor, history, begins, first, last, page, mark, marks, sums;
   };
   struct Known {
     std::int64_t id;
@@ -62,9 +62,12 @@ class Reader {
   /// Id 0: it has stored nothing.
   [[nodiscard]] Result<Known> look_up(const Conversation& conversation);
   [[nodiscard]] Result<std::optional<Position>> first_of(const Known& known);
-  [[nodiscard]] Result<std::optional<Position>> mark_of(const Known& known, std::string_view device);
+  /// Nothing: there is none, or it is damaged, which is like a device that is not known.
+  [[nodiscard]] Result<std::optional<Position>> mark_of(const Known& known, const Conversation& inbox,
+                                                        std::string_view device);
   /// From what there is of its messages, where its own row is damaged.
   [[nodiscard]] Result<Known> rebuilt(std::int64_t id);
+  [[nodiscard]] Result<Position> furthest(std::int64_t id);
   [[nodiscard]] Result<Position> floor();
   /// Nothing: the row that `page` stands on is damaged.
   [[nodiscard]] std::optional<StoredMessage> message_in_row(std::int64_t conversation,

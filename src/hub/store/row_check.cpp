@@ -73,6 +73,25 @@ std::int64_t checksum_of(const ConversationColumns& row) {
   return sum.total();
 }
 
+std::int64_t checksum_of(const MarkColumns& row) {
+  Sum<5> sum;
+  for (const std::int64_t figure : {row.conversation, row.epoch, row.offset, row.used}) sum.add(figure);
+  sum.add(row.device);
+  return sum.total();
+}
+
+std::int64_t checksum_of(const HistoryColumns& row) {
+  Sum<3> sum;
+  for (const std::int64_t figure : {row.conversation, row.epoch, row.first}) sum.add(figure);
+  return sum.total();
+}
+
+std::int64_t checksum_of(const ClockRecord& row) {
+  Sum<2> sum;
+  for (const std::int64_t figure : {row.time, row.wall}) sum.add(figure);
+  return sum.total();
+}
+
 bool is_sound(const MessageColumns& row) {
   if (!is_position(row.epoch, row.offset) || row.size < 0 || row.sent_at < 0 || row.expires_at < 0)
     return false;
@@ -88,6 +107,14 @@ bool is_sound(const ConversationColumns& row) {
   return has_kind && wire::hub::is_label(row.name, limits::kMaxName) &&
          is_position(row.head_epoch, row.head_offset) && is_position(row.seen_epoch, row.seen_offset) &&
          row.count >= 0 && row.bytes >= 0;
+}
+
+bool is_sound(const MarkColumns& row) {
+  return is_position(row.epoch, row.offset) && is_utf8(row.device);
+}
+
+bool is_sound(const HistoryColumns& row) {
+  return is_position(row.epoch, row.first);
 }
 
 }  // namespace sluice::hub::store

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/hub_limits.hpp"
+#include "hub/store/row_check.hpp"
+#include "observe/log.hpp"
 
 namespace sluice::hub::store {
 namespace {
@@ -43,30 +45,32 @@ constexpr const char* kTables = R"(
 /// What version 2 adds. `mark` is how far each device has come in an inbox (`DeviceMarks`), and when it was
 /// used last; empty: clients that name none, once there is another. `opening` is which epochs the store has
 /// had; up to meta's `assumed` they are not written down. `history` is where each epoch of a conversation
-/// begins: its first offset. Earlier versions counted openings from 1 and kept no history: what there still
-/// is of their messages says as much of it as there is.
+/// begins: its first offset. `sum` is a row's checksum (`row_check.hpp`), none where it was taken over.
+/// Earlier versions counted openings from 1 and kept no history: what there still is of their messages says
+/// as much of it as there is.
 constexpr const char* kFromVersion1 = R"(
   CREATE TABLE mark (
     conversation INTEGER NOT NULL, device TEXT NOT NULL, epoch INTEGER NOT NULL, offset INTEGER NOT NULL,
-    used INTEGER NOT NULL, PRIMARY KEY (conversation, device)) WITHOUT ROWID;
+    used INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (conversation, device)) WITHOUT ROWID;
   CREATE TABLE opening (epoch INTEGER PRIMARY KEY);
   INSERT INTO meta SELECT 'assumed', value FROM meta WHERE name = 'epoch';
   CREATE TABLE history (
-    conversation INTEGER NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL,
+    conversation INTEGER NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL, sum INTEGER,
     PRIMARY KEY (conversation, epoch)) WITHOUT ROWID;
-  INSERT INTO history SELECT conversation, epoch, min(offset) FROM message GROUP BY conversation, epoch;
-  INSERT OR IGNORE INTO history SELECT id, head_epoch, head_offset FROM conversation;
+  INSERT INTO history SELECT conversation, epoch, min(offset), NULL FROM message GROUP BY conversation, epoch;
+  INSERT OR IGNORE INTO history SELECT id, head_epoch, head_offset, NULL FROM conversation;
 )";
 
 /// What it adds besides. `sum` is a row's checksum (`row_check.hpp`); rows of earlier versions have
-/// none. `recent` is the log of ids (`id_log.hpp`), meta's `time` and `wall` what `ExpiryClock` goes on from.
+/// none. `recent` is the log of ids (`id_log.hpp`), meta's `time` and `wall` what `ExpiryClock` goes on from,
+/// with a checksum.
 constexpr const char* kChecksAndIds = R"(
   ALTER TABLE message ADD COLUMN sum INTEGER;
   ALTER TABLE conversation ADD COLUMN sum INTEGER;
   CREATE TABLE recent (
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kept INTEGER NOT NULL, sum INTEGER NOT NULL,
     ids BLOB NOT NULL);
-  INSERT INTO meta VALUES ('time', 0), ('wall', 0);
+  INSERT INTO meta VALUES ('time', 0), ('wall', 0), ('clock_sum', 0);
 )";
 
 /// An error of the file's as one that names it and says what to do.
@@ -142,15 +146,18 @@ Status check_whole(Database& database) {
   return {};
 }
 
-Result<KnownEpochs> known_epochs(Database& database) {
+/// `present` is the last of them, whatever else the file says.
+Result<KnownEpochs> known_epochs(Database& database, std::uint64_t present) {
   const auto assumed = database.figure("SELECT value FROM meta WHERE name = 'assumed'");
   if (!assumed) return fail(assumed.error());
-  auto all = database.prepare("SELECT epoch FROM opening ORDER BY epoch");
+  auto all = database.prepare("SELECT epoch FROM opening WHERE epoch BETWEEN 1 AND " +
+                              std::to_string(present - 1) + " ORDER BY epoch");
   if (!all) return fail(std::move(all.error()));
   std::vector<std::uint64_t> openings;
   auto row = all->first();
   for (; row && *row; row = all->next()) openings.push_back(static_cast<std::uint64_t>(all->integer(0)));
   if (!row) return fail(std::move(row.error()));
+  openings.push_back(present);
   return KnownEpochs{std::move(openings), static_cast<std::uint64_t>(*assumed)};
 }
 
@@ -165,7 +172,9 @@ Result<KnownEpochs> begin_epoch(Database& database, Opening opening) {
   const std::string forgotten = "(SELECT epoch FROM opening ORDER BY epoch DESC LIMIT 1 OFFSET " +
                                 std::to_string(limits::kRememberedOpenings) + ")";
   auto begun = database.execute(
-      "BEGIN IMMEDIATE; UPDATE meta SET value = " + number +
+      // One that is not before the last opening is damaged; everything up to it would be taken for our own.
+      "BEGIN IMMEDIATE; UPDATE meta SET value = 0 WHERE name = 'assumed' AND value NOT BETWEEN 0 AND " +
+      std::to_string(*last) + "; UPDATE meta SET value = " + number +
       " WHERE name = 'epoch'; INSERT INTO opening VALUES (" + number +
       "); UPDATE meta SET value = max(value, coalesce(" + forgotten +
       ", 0)) WHERE name = 'assumed'; DELETE FROM opening WHERE epoch <= (SELECT value FROM meta WHERE name = "
@@ -174,7 +183,7 @@ Result<KnownEpochs> begin_epoch(Database& database, Opening opening) {
     std::ignore = database.execute("ROLLBACK");
     return fail(std::move(begun.error()));
   }
-  return known_epochs(database);
+  return known_epochs(database, epoch);
 }
 
 Result<KnownEpochs> prepare(Database& database, const Folder& folder, Bytes bound, Opening opening) {
@@ -205,7 +214,14 @@ Result<ClockRecord> clock_record(Database& database) {
   if (!time) return fail(time.error());
   const auto wall = database.figure("SELECT value FROM meta WHERE name = 'wall'");
   if (!wall) return fail(wall.error());
-  return ClockRecord{.time = std::max<std::int64_t>(0, *time), .wall = *wall};
+  const auto sum = database.figure("SELECT value FROM meta WHERE name = 'clock_sum'");
+  if (!sum) return fail(sum.error());
+  const ClockRecord record{.time = *time, .wall = *wall};
+  if (record.time == 0 || checksum_of(record) == *sum) return record;
+  observe::log(observe::LogLevel::error, "store",
+               "The time at which this hub ran last is damaged on the disk; messages grow older from the "
+               "system's time on. Check the disk, and restore a backup if you need it");
+  return ClockRecord{};
 }
 
 Result<OpenedDatabase> open_database(const Folder& folder, Bytes bound, Opening opening) {

@@ -29,7 +29,8 @@ struct Opening {
 /// much to make room in itself. Errors: those of `sqlite::Database`.
 [[nodiscard]] Status bound_file(sqlite::Database& database, Bytes bound);
 
-/// What the run before has left of its clock. Errors: those of `sqlite::Database`.
+/// What the run before has left of its clock; one that is not as it was written, which might expire
+/// everything, is told in the log and taken for none. Errors: those of `sqlite::Database`.
 [[nodiscard]] Result<ClockRecord> clock_record(sqlite::Database& database);
 
 /// Makes the tables in an empty file, adds what an earlier version's lack, and looks whether a full one is

@@ -76,7 +76,7 @@ void SenderShares::forget(std::int64_t conversation) {
   inboxes_.erase(known);
 }
 
-void SenderShares::added(std::int64_t conversation, Sender sender, std::uint64_t bytes) {
+void SenderShares::added(std::int64_t conversation, std::int64_t seq, Sender sender, std::uint64_t bytes) {
   if (const auto known = inboxes_.find(conversation); known != inboxes_.end()) {
     Inbox& inbox = known->second.inbox;
     const std::size_t before = inbox.senders();
@@ -84,6 +84,8 @@ void SenderShares::added(std::int64_t conversation, Sender sender, std::uint64_t
     senders_ += inbox.senders() - before;
     forget_beyond_limits();
   }
+  if (is_left_to_census(seq)) return;
+  changes_.push_back({.sender = sender, .more = bytes, .less = 0, .counted_to = counted_to_});
   add_to_class(sender, bytes);
 }
 
@@ -94,22 +96,34 @@ void SenderShares::removed(std::int64_t conversation, std::int64_t seq, Sender s
     inbox.take_off(sender, bytes);
     senders_ -= before - inbox.senders();
   }
-  if (seq > counted_to_ && seq <= census_end_) return;  // not counted yet
-  std::uint64_t& held = classes_[sender % classes_.size()];
-  const std::uint64_t less = std::min(held, bytes);
-  if (held > 0 && held == less) --used_classes_;
-  held -= less;
-  bytes_ -= less;
+  if (is_left_to_census(seq)) return;
+  const std::uint64_t less = std::min(classes_[sender % classes_.size()], bytes);
+  changes_.push_back({.sender = sender, .more = 0, .less = less, .counted_to = counted_to_});
+  take_off_class(sender, less);
+}
+
+bool SenderShares::is_left_to_census(std::int64_t seq) const {
+  return seq > counted_to_ && seq <= census_end_;
 }
 
 void SenderShares::begin_census(std::int64_t last) {
+  std::ranges::fill(classes_, 0);
+  used_classes_ = 0;
+  bytes_ = 0;
+  changes_.clear();
   census_end_ = last;
   counted_to_ = 0;
 }
 
 void SenderShares::count(std::int64_t seq, Sender sender, std::uint64_t bytes) {
+  changes_.push_back({.sender = sender, .more = bytes, .less = 0, .counted_to = counted_to_});
   counted_to_ = seq;
   add_to_class(sender, bytes);
+}
+
+void SenderShares::end_census() {
+  changes_.push_back({.sender = 0, .more = 0, .less = 0, .counted_to = counted_to_});
+  counted_to_ = census_end_;
 }
 
 void SenderShares::add_to_class(Sender sender, std::uint64_t bytes) {
@@ -119,18 +133,29 @@ void SenderShares::add_to_class(Sender sender, std::uint64_t bytes) {
   bytes_ += bytes;
 }
 
+/// Requires that the class has so many.
+void SenderShares::take_off_class(Sender sender, std::uint64_t bytes) {
+  std::uint64_t& held = classes_[sender % classes_.size()];
+  if (held > 0 && held == bytes) --used_classes_;
+  held -= bytes;
+  bytes_ -= bytes;
+}
+
 bool SenderShares::protects(Sender sender) const {
   if (!is_complete() || used_classes_ < 2) return false;
   return classes_[sender % classes_.size()] <= bytes_ / (kProtectedPart * used_classes_);
 }
 
-void SenderShares::forget_all() {
+void SenderShares::undo(std::size_t down_to) {
+  for (; changes_.size() > down_to; changes_.pop_back()) {
+    const Change& last = changes_.back();
+    take_off_class(last.sender, last.more);
+    add_to_class(last.sender, last.less);
+    counted_to_ = last.counted_to;
+  }
   inboxes_.clear();
   order_.clear();
   senders_ = 0;
-  std::ranges::fill(classes_, 0);
-  used_classes_ = 0;
-  bytes_ = 0;
 }
 
 }  // namespace sluice::hub::store

@@ -50,29 +50,43 @@ class SenderShares {
   /// What the inbox holds at this moment.
   Inbox& know(std::int64_t conversation, Inbox inbox);
 
-  void added(std::int64_t conversation, Sender sender, std::uint64_t bytes);
+  /// SQLite gives the highest `seq` of a row that went to the next one: what the census has yet to come to is
+  /// counted there and nowhere else.
+  void added(std::int64_t conversation, std::int64_t seq, Sender sender, std::uint64_t bytes);
   void removed(std::int64_t conversation, std::int64_t seq, Sender sender, std::uint64_t bytes);
 
   /// The store as a whole: rows up to `last` are counted in slices after a start, later ones as they come.
+  /// The beginning forgets what was counted before.
   void begin_census(std::int64_t last);
   [[nodiscard]] bool is_complete() const { return counted_to_ >= census_end_; }
   [[nodiscard]] std::int64_t counted_to() const { return counted_to_; }
   [[nodiscard]] std::int64_t census_end() const { return census_end_; }
   void count(std::int64_t seq, Sender sender, std::uint64_t bytes);
-  void end_census() { counted_to_ = census_end_; }
+  void end_census();
   [[nodiscard]] bool protects(Sender sender) const;
 
-  /// A transaction has failed: nothing is known any more.
-  void forget_all();
+  /// What the transaction under way has changed, by which it, or the end of it, is undone when the database
+  /// takes it back. Of the store as a whole all is then as before; inboxes have to be counted again.
+  [[nodiscard]] std::size_t changes() const { return changes_.size(); }
+  void undo(std::size_t down_to);
+  void committed() { changes_.clear(); }
 
  private:
   struct Known {
     Inbox inbox;
     std::list<std::int64_t>::iterator place;
   };
+  struct Change {
+    Sender sender;
+    std::uint64_t more;  ///< Bytes of its class.
+    std::uint64_t less;
+    std::int64_t counted_to;  ///< Before it.
+  };
+  [[nodiscard]] bool is_left_to_census(std::int64_t seq) const;
   void forget(std::int64_t conversation);
   void forget_beyond_limits();
   void add_to_class(Sender sender, std::uint64_t bytes);
+  void take_off_class(Sender sender, std::uint64_t bytes);
 
   crypto::ShortHashKey key_;
   std::unordered_map<std::int64_t, Known> inboxes_;
@@ -83,6 +97,7 @@ class SenderShares {
   std::uint64_t bytes_ = 0;  ///< Of all.
   std::int64_t census_end_ = 0;
   std::int64_t counted_to_ = 0;
+  std::vector<Change> changes_;  ///< Bounded by what a transaction may add, remove and count.
 };
 
 }  // namespace sluice::hub::store

@@ -29,7 +29,7 @@ TEST(SenderShares, ProtectsWhoHoldsLittleOfTheStoreOnceAllIsCounted) {
   SenderShares shares{kKey};
   shares.begin_census(2);
   const auto bob = shares.sender("bob"), eve = shares.sender("eve");
-  shares.added(7, eve, 50'000);
+  shares.added(7, 3, eve, 50'000);
   EXPECT_FALSE(shares.protects(bob));
   shares.removed(8, 2, eve, 1'000);  // not counted yet, and gone before it was
   shares.count(1, bob, 1'000);
@@ -51,8 +51,55 @@ TEST(SenderShares, KnowsTheInboxesThatWereUsedLast) {
     EXPECT_NE(shares.inbox(0), nullptr) << "used all the time";
   }
   EXPECT_EQ(shares.inbox(1), nullptr);
-  shares.forget_all();
-  EXPECT_EQ(shares.inbox(0), nullptr);
+  shares.undo(0);
+  EXPECT_EQ(shares.inbox(0), nullptr) << "nobody knows what it holds now";
+}
+
+/// SQLite gives the `seq` of the last row again when that has gone.
+TEST(SenderShares, CountsARowOnceWhoseNumberTheCensusHasYetToComeTo) {
+  SenderShares shares{kKey};
+  shares.begin_census(2);
+  const auto bob = shares.sender("bob"), eve = shares.sender("eve");
+  shares.removed(8, 2, eve, 1'000);
+  for (int i = 0; i < 50; ++i) {
+    shares.added(8, 2, bob, 1'000);
+    shares.removed(8, 2, bob, 1'000);
+  }
+  shares.added(8, 2, bob, 1'000);
+  shares.count(1, eve, 10'000);
+  shares.count(2, bob, 1'000);
+  shares.end_census();
+  EXPECT_TRUE(shares.protects(bob)) << "one of theirs is there";
+  EXPECT_FALSE(shares.protects(eve));
+}
+
+TEST(SenderShares, ProtectsAsBeforeWhenATransactionIsTakenBack) {
+  SenderShares shares{kKey};
+  shares.begin_census(3);
+  const auto bob = shares.sender("bob"), eve = shares.sender("eve"), carl = shares.sender("carl");
+  shares.count(1, bob, 1'000);
+  shares.committed();
+  shares.count(2, eve, 20'000);
+  shares.end_census();
+  EXPECT_TRUE(shares.is_complete());
+  shares.undo(0);
+  EXPECT_FALSE(shares.is_complete());
+  EXPECT_EQ(shares.counted_to(), 1) << "what it had counted may be another row now";
+  shares.count(2, eve, 20'000);
+  shares.end_census();
+  shares.committed();
+  ASSERT_TRUE(shares.protects(bob));
+
+  shares.added(7, 4, bob, 50'000);
+  const std::size_t changes = shares.changes();
+  shares.removed(7, 2, eve, 30'000);
+  shares.added(7, 5, carl, 1'000);
+  shares.undo(changes);
+  EXPECT_FALSE(shares.protects(bob));
+  EXPECT_TRUE(shares.is_complete());
+  shares.undo(0);
+  EXPECT_TRUE(shares.protects(bob));
+  EXPECT_FALSE(shares.protects(eve));
 }
 
 }  // namespace
