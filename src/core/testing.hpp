@@ -57,8 +57,8 @@ class NoDescriptors {
   NoDescriptors& operator=(const NoDescriptors&) = delete;
   ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
 
-  /// UndefinedBehaviorSanitizer opens a pipe to look whether memory can be read, and without one takes every object
-  /// for a broken one.
+  /// UndefinedBehaviorSanitizer opens a pipe to look whether memory can be read, and without one takes every
+  /// object for a broken one.
 #ifdef SLUICE_UBSAN
   static constexpr bool kCanBeBorne = false;
 #else
