@@ -5,8 +5,18 @@
 namespace sluice::hub {
 
 bool Turnstile::is_busy(const std::string& block) const {
-  const auto known = recent_.find(block);
-  return known != recent_.end() && known->second >= std::max(kNeverBusy, limits_.rate.tokens / kBusyShare);
+  const auto busy = std::max(kNeverBusy, limits_.rate.tokens / kBusyShare);
+  return std::ranges::any_of(visits_, [&](const Visits& second) {
+    const auto known = second.find(block);
+    return known != second.end() && known->second >= busy;
+  });
+}
+
+void Turnstile::begin_second(TimePoint now) {
+  if (now - second_ < std::chrono::seconds{1}) return;
+  visits_[1] = now - second_ < std::chrono::seconds{2} ? std::move(visits_[0]) : Visits{};
+  visits_[0].clear();
+  second_ = now;
 }
 
 bool Turnstile::has_room(const Visitor& visitor, TimePoint now) {
@@ -20,13 +30,11 @@ bool Turnstile::has_room(const Visitor& visitor, TimePoint now) {
 }
 
 std::optional<std::chrono::seconds> Turnstile::ask(const Visitor& visitor, TimePoint now) {
-  if (now - second_ >= std::chrono::seconds{1}) {
-    second_ = now;
-    recent_.clear();
-  }
-  if (!limits_.enabled || has_room(visitor, now)) {
+  begin_second(now);
+  const bool may_come = !limits_.enabled || has_room(visitor, now);
+  if (visits_[0].size() < kBlocks || visits_[0].contains(visitor.block)) ++visits_[0][visitor.block];
+  if (may_come) {
     (void)bucket_.take(1, now);
-    if (recent_.size() < kBlocks || recent_.contains(visitor.block)) ++recent_[visitor.block];
     ++counts_.admitted;
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,7 @@ struct TurnstileLimits {
 /// whatever it proves, leaves a part of the burst to those that have not; while none of them comes it may
 /// have the whole rate.
 ///
-/// Pure. One shard. Bounded by `kBlocks`.
+/// Pure. One shard. Bounded by `kBlocks` in each of the two.
 class Turnstile {
  public:
   /// Uniform in [0, below).
@@ -62,12 +63,14 @@ class Turnstile {
  private:
   [[nodiscard]] bool has_room(const Visitor& visitor, TimePoint now);
   [[nodiscard]] bool is_busy(const std::string& block) const;
+  void begin_second(TimePoint now);
 
+  using Visits = std::unordered_map<std::string, std::uint64_t>;  ///< By block, admitted or not.
   TurnstileLimits limits_;
   Random random_;
   flow::TokenBucket bucket_;
-  TimePoint second_{};                                     ///< When the present one began.
-  std::unordered_map<std::string, std::uint64_t> recent_;  ///< Admitted in it, by block.
+  TimePoint second_{};            ///< When the present one began.
+  std::array<Visits, 2> visits_;  ///< In it, and in the one before.
   Counts counts_;
 };
 

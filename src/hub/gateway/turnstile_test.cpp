@@ -54,6 +54,17 @@ TEST_F(TurnstileTest, KeepsAPartForThoseThatResume) {
   EXPECT_EQ(admitted(turnstile, 1'000, kResumes), 300U / limits::kAdmissionResumeShare);
 }
 
+TEST_F(TurnstileTest, LetsSomeAddressesThatNeverRestBeginNoSecondAnew) {
+  Turnstile turnstile = make({.rate = {.burst = 2'000, .tokens = 2'000}});
+  for (int moment = 0; moment < 1'000; ++moment, now_ += 10ms) {
+    for (int attacker = 0; attacker < 16; ++attacker)
+      (void)admitted_from("attacker" + std::to_string(attacker), turnstile, 70);
+    if (moment >= 100 && moment % 5 == 0) {
+      EXPECT_EQ(admitted_from("victim", turnstile, 1), 1U) << moment;
+    }
+  }
+}
+
 TEST_F(TurnstileTest, LetsNoAddressUseUpTheRateOfAll) {
   for (const Turnstile::Standing attack : {kNewcomer, kResumes}) {
     Turnstile turnstile = make({.rate = {.burst = 600, .tokens = 600}});
