@@ -87,6 +87,7 @@ class UnixPath : public ::testing::Test {
   runtime::TaskScope scope_{shard_.get_executor()};
   Dial dial_{shard_.get_executor()};
   std::optional<Outcome> outcome_;
+  std::unique_ptr<Entrances> entrances_;  ///< Of a test that has some: their task ends with the scope.
 };
 
 TEST_F(UnixPath, IsReachedOnceItsBacklogHasRoomAndHoldsNoDescriptorBefore) {
@@ -212,10 +213,10 @@ TEST_F(UnixTunnel, WarnsOfAnEarlyEndThatItsTargetCannotSee) {
 }
 
 TEST_F(UnixTunnel, WarnsOfAnEarlyEndThatItsClientCannotSee) {
-  const auto entrances = *Entrances::open(shard_.get_executor(), {{.path = path_, .target = "db"}});
-  scope_.spawn(entrances->run());
+  entrances_ = *Entrances::open(shard_.get_executor(), {{.path = path_, .target = "db"}});
+  scope_.spawn(entrances_->run());
   ForwardSession session{shard_.get_executor(), std::move(links_.first),
-                         ForwardSession::Ways{.entrances = entrances.get()}};
+                         ForwardSession::Ways{.entrances = entrances_.get()}};
   start(session);
   UnixStream::socket application{shard_};
   application.connect(path_);
@@ -227,7 +228,7 @@ TEST_F(UnixTunnel, WarnsOfAnEarlyEndThatItsClientCannotSee) {
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("over a Unix socket ended early (reset)"),
             std::string::npos);
   stop(session);
-  entrances->close();
+  entrances_->close();
 }
 
 }  // namespace
