@@ -15,14 +15,6 @@ UNKNOWN_LIFE = 5.0
 """For how long answers are kept whose time to live is not known (kUnknownNameLife)."""
 
 
-def has_ipv6():
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
-
-
 def echoes(port):
     """Whether a connection through the tunnel works, and after how many seconds."""
     begun = time.monotonic()
@@ -50,7 +42,7 @@ def fill(crew, listener):
         filler.connect_ex(address)
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.skipif(not services.has_ipv6(), reason="this machine has no IPv6")
 def test_a_dead_ipv6_address_costs_a_quarter_of_a_second(crew):
     dead = crew.listen("::1", backlog=0)
     fill(crew, dead)

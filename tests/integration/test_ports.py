@@ -87,15 +87,7 @@ def test_a_host_with_a_key_waits_for_its_hub(crew, echo, key):
     assert host.stop() == 0
 
 
-def has_ipv6():
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.skipif(not services.has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("name", ["localhost", "*"])
 def test_a_name_for_both_families_listens_in_both(crew, echo, name):
     tunnel = Tunnel.open(crew, echo, listens=(f"{name}:0",))

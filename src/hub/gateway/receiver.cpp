@@ -180,8 +180,7 @@ void Receiver::Processed::add(Stretch more) {
 
 std::vector<Receiver::Processed> Receiver::unacknowledged_deliveries() const {
   std::vector<Processed> sent_before;
-  for (std::size_t i = first_unacknowledged_; i < unacknowledged_.size(); ++i) {
-    const Sent& sent = unacknowledged_[i];
+  for (const Sent& sent : unacknowledged_) {
     if (sent.source == 0) continue;
     of_source(sent_before, sent.source).add({.first = sent.last - sent.messages + 1, .last = sent.last});
   }
@@ -191,8 +190,8 @@ std::vector<Receiver::Processed> Receiver::unacknowledged_deliveries() const {
 Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, TimePoint now) {
   if (seq > sent_seq_) return fail(Errc::protocol_violation, "It acknowledges what it was never sent.");
   std::vector<Processed> processed;
-  for (; first_unacknowledged_ < unacknowledged_.size(); ++first_unacknowledged_) {
-    Sent& sent = unacknowledged_[first_unacknowledged_];
+  while (!unacknowledged_.empty()) {
+    Sent& sent = unacknowledged_.front();
     const std::uint64_t before = sent.seq - sent.messages;
     if (seq <= before) break;
     const std::uint64_t messages = std::min(seq, sent.seq) - before;
@@ -208,29 +207,21 @@ Result<std::vector<Receiver::Processed>> Receiver::on_ack(std::uint64_t seq, Tim
     sent.messages -= messages;
     sent.bytes -= bytes;
     if (!whole) break;
+    unacknowledged_.take_front();
   }
-  forget_acknowledged();
   flush(now);
   return processed;
 }
 
-void Receiver::forget_acknowledged() {
-  if (first_unacknowledged_ * 2 < unacknowledged_.size()) return;
-  unacknowledged_.erase(unacknowledged_.begin(),
-                        unacknowledged_.begin() + static_cast<std::ptrdiff_t>(first_unacknowledged_));
-  first_unacknowledged_ = 0;
-}
-
 std::optional<Reason> Receiver::verdict(TimePoint now) {
   if (overflowed_) return Reason::slow_consumer;
-  if (unacknowledged_.size() - first_unacknowledged_ > limits::kUnacknowledged) return Reason::unacknowledged;
+  if (unacknowledged_.size() > limits::kUnacknowledged) return Reason::unacknowledged;
   if (!limits_.enabled || limits_.close_unwritable_after < Duration::zero()) return std::nullopt;
   std::optional<Reason> reason;
   const auto late = [&](TimePoint since) { return now - since >= limits_.close_unwritable_after; };
   if (const auto oldest = outbox_.oldest(); oldest && late(*oldest)) {
     reason = blocked_ ? Reason::slow_consumer : Reason::unacknowledged;
-  } else if (windowed() && first_unacknowledged_ < unacknowledged_.size() &&
-             late(unacknowledged_[first_unacknowledged_].at)) {
+  } else if (windowed() && !unacknowledged_.empty() && late(unacknowledged_.front().at)) {
     reason = Reason::unacknowledged;
   }
   if (!limits_.dry_run) return reason;
@@ -295,8 +286,7 @@ bool Receiver::has_room_for_reply(Bytes size) const {
 
 Duration Receiver::oldest(TimePoint now) const {
   TimePoint since = outbox_.oldest().value_or(now);
-  if (first_unacknowledged_ < unacknowledged_.size())
-    since = std::min(since, unacknowledged_[first_unacknowledged_].at);
+  if (!unacknowledged_.empty()) since = std::min(since, unacknowledged_.front().at);
   return now - since;
 }
 

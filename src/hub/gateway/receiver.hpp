@@ -9,6 +9,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "core/fifo.hpp"
 #include "core/frames.hpp"
 #include "core/hub_limits.hpp"
 #include "core/time.hpp"
@@ -92,9 +93,7 @@ class Receiver {
   /// Why it is to be cut, if it is. To be asked every `limits::kSweep` while `is_slow`.
   [[nodiscard]] std::optional<wire::hub::Reason> verdict(TimePoint now);
   /// Something waits, or is unacknowledged: worth a look by the sweep.
-  [[nodiscard]] bool is_slow() const {
-    return !outbox_.empty() || first_unacknowledged_ < unacknowledged_.size() || overflowed_;
-  }
+  [[nodiscard]] bool is_slow() const { return !outbox_.empty() || !unacknowledged_.empty() || overflowed_; }
 
   void limits_changed(TimePoint now);
   /// A conversation's messages are critical from now on, and must not overtake its own: what waits of it is
@@ -150,7 +149,6 @@ class Receiver {
   void note_sent(const flow::Outbox::Sent& sent, TimePoint now);
   void note_dropped(std::uint64_t messages);
   void settle_account();
-  void forget_acknowledged();
   [[nodiscard]] bool windowed() const { return identity_.acknowledges && limits_.window_enabled; }
   [[nodiscard]] Bytes allowance() const;
 
@@ -167,9 +165,7 @@ class Receiver {
   Bytes charged_;
   std::uint64_t queued_copies_ = 0;
   std::uint64_t sent_seq_ = 0;
-  std::vector<Sent>
-      unacknowledged_;  ///< From `first_unacknowledged_` on: a deque would hold 1 KiB when empty.
-  std::size_t first_unacknowledged_ = 0;
+  Fifo<Sent> unacknowledged_;
   Bytes unacknowledged_bytes_;
   std::uint64_t unacknowledged_copies_ = 0;
   ReceiverStats stats_;

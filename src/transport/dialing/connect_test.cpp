@@ -128,6 +128,20 @@ class ConnectTest : public ::testing::Test {
     while (!done() && Clock::now() < patience) run_for(1ms);
     return done();
   }
+  /// The first address of a name is dead, the second is not. Returns how long it took.
+  Duration reach_second_of_two() {
+    const FullPort dead{shard_, "127.0.0.2"};
+    tcp::acceptor alive{shard_, {asio::ip::make_address("127.0.0.3"), dead.port()}};
+    names_.give("db", {"127.0.0.2", "127.0.0.3"});
+    const TimePoint begun = Clock::now();
+    const auto run = start({.host = "db", .port = dead.port()});
+    auto& outcome = finish(*run);
+    EXPECT_TRUE(outcome.has_value());
+    if (outcome) {
+      EXPECT_EQ(outcome->remote_endpoint().address().to_string(), "127.0.0.3");
+    }
+    return run->ended - begun;
+  }
 
   Names names_;
   asio::io_context shard_{1};
@@ -143,31 +157,16 @@ TEST_F(ConnectTest, ReachesAName) {
 }
 
 TEST_F(ConnectTest, GoesOnWithTheNextAddressWhenOneIsDead) {
-  const FullPort dead{shard_, "127.0.0.2"};
-  tcp::acceptor alive{shard_, {asio::ip::make_address("127.0.0.3"), dead.port()}};
-  names_.give("db", {"127.0.0.2", "127.0.0.3"});
-  const TimePoint begun = Clock::now();
-  const auto run = start({.host = "db", .port = dead.port()});
-  auto& outcome = finish(*run);
-  ASSERT_TRUE(outcome.has_value());
-  EXPECT_EQ(outcome->remote_endpoint().address().to_string(), "127.0.0.3");
-  EXPECT_GE(run->ended - begun, 250ms);
-  EXPECT_LT(run->ended - begun, 2s);
+  const Duration took = reach_second_of_two();
+  EXPECT_GE(took, 250ms);
+  EXPECT_LT(took, 2s);
 }
 
 TEST_F(ConnectTest, GoesOnWithTheNextAddressThoughOthersHaveAllSpareAttempts) {
   Resolver& resolver = Resolver::of(shard_.get_executor());
   std::size_t taken = 0;
   while (resolver.take_spare_attempt()) ++taken;
-  const FullPort dead{shard_, "127.0.0.2"};
-  tcp::acceptor alive{shard_, {asio::ip::make_address("127.0.0.3"), dead.port()}};
-  names_.give("db", {"127.0.0.2", "127.0.0.3"});
-  const TimePoint begun = Clock::now();
-  const auto run = start({.host = "db", .port = dead.port()});
-  auto& outcome = finish(*run);
-  ASSERT_TRUE(outcome.has_value());
-  EXPECT_EQ(outcome->remote_endpoint().address().to_string(), "127.0.0.3");
-  EXPECT_GE(run->ended - begun, limits::kAttemptPatience);
+  EXPECT_GE(reach_second_of_two(), limits::kAttemptPatience);
   EXPECT_FALSE(resolver.take_spare_attempt());  // it took the place of the first, and gave none away
   for (; taken > 0; --taken) resolver.give_spare_attempt();
 }

@@ -9,6 +9,7 @@ import glob
 import os
 import pathlib
 import shutil
+import socket
 import sys
 
 from .crew import bound_socket
@@ -22,6 +23,14 @@ def start_server(crew, kind, *arguments, bind="127.0.0.1", name=None, **options)
     """One of servers.py; returns its process and port."""
     server = crew.start(name or kind, sys.executable, SERVERS, "--bind", bind, kind, *arguments, **options)
     return server, server.wait_event("listening")["port"]
+
+
+def has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def port_free_now():
