@@ -26,8 +26,8 @@ struct TurnstileLimits {
 /// Admission control for upgrades when all clients come at once: those that prove that they resume a session
 /// before those that begin one, and no more in a second than the hub can greet. The others are told when to
 /// come back, at random, so that they come apart. An address block that has come often in the present second
-/// or the one before, whatever it proves, leaves a part of the burst to those that have not; while none of them comes it may
-/// have the whole rate.
+/// or the one before, whatever it proves, leaves a part of the burst to those that have not; while none of
+/// them comes it may have the whole rate.
 ///
 /// Pure. One shard. Bounded by `kBlocks` for each of these two seconds.
 class Turnstile {
